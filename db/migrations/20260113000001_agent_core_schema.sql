@@ -1,0 +1,480 @@
+-- migrate:up
+-- squawk-ignore-file require-lock-timeout
+-- (nothing is in use yet when this runs)
+
+-- The slice of agent-runner: runs, their steps, artifacts and messages, and what agents remember.
+
+CREATE TYPE public.agent_run_status AS ENUM (
+  'pending', 'queued', 'planning', 'running', 'waiting_input', 'paused',
+  'completed', 'failed', 'cancelled', 'timed_out'
+);
+COMMENT ON TYPE public.agent_run_status IS 'The last four are terminal: reached once, never left';
+CREATE TYPE public.agent_step_status AS ENUM ('pending', 'running', 'completed', 'failed', 'skipped', 'cancelled');
+COMMENT ON TYPE public.agent_step_status IS 'pending and running are open; a run ends when none of its steps is';
+CREATE TYPE public.tool_type AS ENUM (
+  'llm', 'code', 'browser', 'search', 'file', 'image', 'connector', 'wide_research', 'memory', 'schedule', 'collab', 'human'
+);
+CREATE TYPE public.agent_mode AS ENUM (
+  'general', 'chat', 'research', 'wide_research', 'coding', 'data_analysis',
+  'writing', 'presentation', 'design', 'browser', 'automation', 'playbook'
+);
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Runs.
+
+-- Few checks on purpose, here and on agent_steps: Postgres parses every one of them anew for each statement, and each
+-- step updates its run several times. Shapes of what is stored are the business of the schemas at the edges.
+CREATE TABLE public.agent_runs (
+  id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  user_id uuid NOT NULL,
+  tenant_id uuid,
+  parent_run_id uuid,
+  root_run_id uuid NOT NULL,
+  mode public.agent_mode NOT NULL DEFAULT 'general',
+  kind text NOT NULL CHECK (kind IN ('playbook', 'goal')),
+  title text NOT NULL,
+  goal text,
+  playbook jsonb,
+  inputs jsonb NOT NULL DEFAULT '{}',
+  options jsonb NOT NULL DEFAULT '{}',
+  status public.agent_run_status NOT NULL DEFAULT 'pending',
+  attempt int NOT NULL DEFAULT 0,
+  lease_owner text,
+  lease_until timestamptz,
+  run_seq bigint NOT NULL DEFAULT 0,
+  session_no int NOT NULL DEFAULT 1,
+  cancel_requested_at timestamptz,
+  planning_done boolean NOT NULL DEFAULT false,
+  step_count int NOT NULL DEFAULT 0,
+  open_steps int NOT NULL DEFAULT 0,
+  completed_steps int NOT NULL DEFAULT 0,
+  failed_steps int NOT NULL DEFAULT 0,
+  required_failed_steps int NOT NULL DEFAULT 0,
+  billable_steps int NOT NULL DEFAULT 0,
+  consumed_micro bigint NOT NULL DEFAULT 0,
+  held_micro bigint NOT NULL DEFAULT 0,
+  budget_micro bigint,
+  reservation_id uuid,
+  reservation jsonb,
+  output jsonb,
+  error_code text,
+  error_message text,
+  queued_at timestamptz,
+  started_at timestamptz,
+  finished_at timestamptz,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  updated_at timestamptz NOT NULL DEFAULT now(),
+  UNIQUE (id, user_id),
+  UNIQUE (id, root_run_id, user_id),
+  -- A child has its parent's root and its parent's user, so the root is its true origin: nobody draws on a hold of others.
+  FOREIGN KEY (parent_run_id, root_run_id, user_id)
+    REFERENCES public.agent_runs (id, root_run_id, user_id) ON DELETE CASCADE,
+  CONSTRAINT agent_runs_root_check CHECK ((parent_run_id IS NULL) = (root_run_id = id)),
+  CONSTRAINT agent_runs_given_check CHECK (playbook IS NOT NULL OR goal IS NOT NULL),
+  -- By order of the enum: the terminal states come last.
+  CONSTRAINT agent_runs_finished_check CHECK ((status >= 'completed') = (finished_at IS NOT NULL))
+) WITH (
+  fillfactor = 60, -- every step rewrites its run: room on the page keeps that off the indexes
+  toast_tuple_target = 512 -- and what is long and never changes, as the playbook, is not rewritten with it
+);
+COMMENT ON TABLE public.agent_runs IS 'One run of an agent: a playbook that was given or a goal that the model plans for';
+COMMENT ON COLUMN public.agent_runs.tenant_id IS 'Tenant of the token that asked for the run';
+COMMENT ON COLUMN public.agent_runs.goal IS 'What to reach; null for a playbook';
+COMMENT ON COLUMN public.agent_runs.playbook IS 'The steps as they were given; null for a goal';
+COMMENT ON COLUMN public.agent_runs.inputs IS 'Values that steps refer to';
+COMMENT ON COLUMN public.agent_runs.options IS 'Choices of the one who asked, beside the budget';
+COMMENT ON COLUMN public.agent_runs.lease_owner IS 'The worker that has the run, or the dispatcher that has offered it';
+COMMENT ON COLUMN public.agent_runs.step_count IS 'All steps, as the next four kept by trigger_update_run_statistics';
+COMMENT ON COLUMN public.agent_runs.completed_steps IS 'Of step_count';
+COMMENT ON COLUMN public.agent_runs.failed_steps IS 'Of step_count';
+COMMENT ON COLUMN public.agent_runs.required_failed_steps IS 'One is enough for the run to fail';
+COMMENT ON COLUMN public.agent_runs.reservation_id IS
+  'The hold of credits it draws on; null until credits has answered';
+COMMENT ON COLUMN public.agent_runs.output IS 'Result of the run';
+COMMENT ON COLUMN public.agent_runs.root_run_id IS 'The run itself, or the run on whose hold a child draws';
+COMMENT ON COLUMN public.agent_runs.attempt IS
+  'The fence: raised by each claim and repeated by every write of a worker, so that one that lost its claim writes nothing';
+COMMENT ON COLUMN public.agent_runs.lease_until IS 'Time of the database; past it another worker may claim the run';
+COMMENT ON COLUMN public.agent_runs.run_seq IS 'Number of the last event of this run; taken in the transaction that writes the event';
+COMMENT ON COLUMN public.agent_runs.session_no IS 'Part of the sandbox session''s name; raised only when a session is lost';
+COMMENT ON COLUMN public.agent_runs.cancel_requested_at IS 'A cancel is on its way: nothing completes the run any more';
+COMMENT ON COLUMN public.agent_runs.planning_done IS 'No further step will be added: the run ends with its last open step';
+COMMENT ON COLUMN public.agent_runs.open_steps IS 'Steps that are pending or running; kept by trigger_update_run_statistics';
+COMMENT ON COLUMN public.agent_runs.billable_steps IS 'Steps with usage: settlement waits until credits has recorded as many';
+COMMENT ON COLUMN public.agent_runs.consumed_micro IS 'Micro-credits of finished steps at the frozen prices, by our own count';
+COMMENT ON COLUMN public.agent_runs.held_micro IS 'Micro-credits that credits holds for this run';
+COMMENT ON COLUMN public.agent_runs.budget_micro IS 'The most the user will spend on this run; null is no limit of its own';
+COMMENT ON COLUMN public.agent_runs.reservation IS 'Frozen prices and tier limits as credits.reserved gave them';
+
+-- None of these holds a column that a step changes (counters, run_seq, lease), see fillfactor above.
+-- A user's runs, newest first, by page; and the same with one status. As a condition of the index, not as its column:
+-- under row-level security Postgres looks nothing up by the value of an enum, whose operators might leak.
+CREATE INDEX agent_runs_user_idx ON public.agent_runs (user_id, created_at DESC, id DESC);
+CREATE INDEX agent_runs_user_open_idx ON public.agent_runs (user_id, created_at DESC, id DESC)
+  WHERE status IN ('pending', 'queued', 'planning', 'running', 'waiting_input', 'paused');
+CREATE INDEX agent_runs_user_unsuccessful_idx ON public.agent_runs (user_id, created_at DESC, id DESC)
+  WHERE status IN ('failed', 'cancelled', 'timed_out');
+-- Children of a run; the tree under a root.
+CREATE INDEX agent_runs_parent_idx ON public.agent_runs (parent_run_id) WHERE parent_run_id IS NOT NULL;
+CREATE INDEX agent_runs_root_idx ON public.agent_runs (root_run_id, created_at);
+-- The dispatcher: the waiting line, by rank per user.
+CREATE INDEX agent_runs_queued_idx ON public.agent_runs (user_id, queued_at, id) WHERE status = 'queued';
+-- Reconcilers: runs in work whose lease has run out, and runs that never got an answer from credits.
+CREATE INDEX agent_runs_active_idx ON public.agent_runs (status, started_at)
+  WHERE status IN ('planning', 'running', 'waiting_input', 'paused');
+CREATE INDEX agent_runs_pending_idx ON public.agent_runs (created_at) WHERE status = 'pending';
+-- Runs that have been admitted and have not ended: heartbeats of their holds page by page, a dispatcher's tickets.
+CREATE INDEX agent_runs_live_idx ON public.agent_runs (id)
+  WHERE status IN ('queued', 'planning', 'running', 'waiting_input', 'paused');
+-- Cancels on their way.
+CREATE INDEX agent_runs_cancelling_idx ON public.agent_runs (cancel_requested_at)
+  WHERE cancel_requested_at IS NOT NULL AND finished_at IS NULL;
+-- Retention by tier: a user's finished runs, oldest first.
+CREATE INDEX agent_runs_finished_idx ON public.agent_runs (user_id, finished_at) WHERE finished_at IS NOT NULL;
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Steps. Hot: keys only, no index on status, so that finishing a step touches no index.
+
+CREATE TABLE public.agent_steps (
+  id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  run_id uuid NOT NULL,
+  user_id uuid NOT NULL,
+  step_index int NOT NULL,
+  step_key text NOT NULL,
+  tool public.tool_type NOT NULL,
+  name text NOT NULL,
+  input jsonb NOT NULL DEFAULT '{}',
+  output jsonb,
+  needs text[] NOT NULL DEFAULT '{}',
+  required boolean NOT NULL DEFAULT true,
+  status public.agent_step_status NOT NULL DEFAULT 'pending',
+  attempt int NOT NULL DEFAULT 0,
+  usage jsonb NOT NULL DEFAULT '[]' CHECK (jsonb_typeof(usage) = 'array'),
+  billable boolean NOT NULL GENERATED ALWAYS AS (usage <> '[]'::jsonb) STORED,
+  cost_micro bigint NOT NULL DEFAULT 0,
+  error_code text,
+  error_message text,
+  duration_ms bigint,
+  started_at timestamptz,
+  finished_at timestamptz,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  UNIQUE (id, user_id),
+  -- A run has one user, so user_id adds nothing here but this: a key that collides with one in a run of somebody else
+  -- would tell that the run exists, and with another user_id it is a missing parent instead. The same below.
+  CONSTRAINT agent_steps_run_id_step_index_key UNIQUE (run_id, step_index, user_id),
+  CONSTRAINT agent_steps_run_id_step_key_key UNIQUE (run_id, step_key, user_id),
+  FOREIGN KEY (run_id, user_id) REFERENCES public.agent_runs (id, user_id) ON DELETE CASCADE
+) WITH (fillfactor = 70);
+COMMENT ON TABLE public.agent_steps IS 'One call of a tool or a model within a run; its id is the key of its execution and its bill';
+COMMENT ON COLUMN public.agent_steps.step_index IS 'Order within the run, from 0';
+COMMENT ON COLUMN public.agent_steps.input IS 'Arguments of the call';
+COMMENT ON COLUMN public.agent_steps.output IS 'Answer of the call; null until it has ended';
+COMMENT ON COLUMN public.agent_steps.billable IS 'Whether it has usage';
+COMMENT ON COLUMN public.agent_steps.duration_ms IS 'As the worker measured it';
+COMMENT ON COLUMN public.agent_steps.step_key IS 'Name within the run: references and needs use it, and a resumed worker finds its step by it';
+COMMENT ON COLUMN public.agent_steps.needs IS 'Keys of the steps that must be done first';
+COMMENT ON COLUMN public.agent_steps.required IS 'A failed required step fails the run';
+COMMENT ON COLUMN public.agent_steps.attempt IS 'Attempt of the run under which the step was started';
+COMMENT ON COLUMN public.agent_steps.usage IS 'List of {operation, quantity}, as step.completed carries it to credits';
+COMMENT ON COLUMN public.agent_steps.cost_micro IS 'Micro-credits of the usage at the frozen prices, by our own count';
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Artifacts, messages, memory.
+
+CREATE TABLE public.agent_artifacts (
+  id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  run_id uuid NOT NULL,
+  user_id uuid NOT NULL,
+  step_id uuid,
+  kind text NOT NULL CHECK (kind IN ('input', 'output', 'workspace', 'log')),
+  name text NOT NULL CHECK (char_length(name) BETWEEN 1 AND 1000),
+  media_type text NOT NULL,
+  size_bytes bigint NOT NULL CHECK (size_bytes >= 0),
+  sha256 text NOT NULL CHECK (sha256 ~ '^[0-9a-f]{64}$'),
+  storage_key text NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT agent_artifacts_run_id_kind_name_sha256_key UNIQUE (run_id, kind, name, sha256, user_id),
+  FOREIGN KEY (run_id, user_id) REFERENCES public.agent_runs (id, user_id) ON DELETE CASCADE,
+  FOREIGN KEY (step_id, user_id) REFERENCES public.agent_steps (id, user_id) ON DELETE SET NULL (step_id)
+);
+COMMENT ON TABLE public.agent_artifacts IS 'Files of a run, by content; the bytes are in object storage';
+COMMENT ON COLUMN public.agent_artifacts.media_type IS 'As it is served';
+COMMENT ON COLUMN public.agent_artifacts.size_bytes IS 'Of the content';
+COMMENT ON COLUMN public.agent_artifacts.sha256 IS 'The content in lower-case hexadecimal';
+COMMENT ON COLUMN public.agent_artifacts.storage_key IS
+  'Where the object storage keeps the bytes; equal contents share it';
+COMMENT ON COLUMN public.agent_artifacts.name IS 'Path in the workspace; the same name may have several contents over time';
+-- A user's files, newest first.
+CREATE INDEX agent_artifacts_user_idx ON public.agent_artifacts (user_id, created_at DESC, id DESC);
+-- The files of a step.
+CREATE INDEX agent_artifacts_step_idx ON public.agent_artifacts (step_id) WHERE step_id IS NOT NULL;
+-- Clean-up of the store: is this object still in use?
+CREATE INDEX agent_artifacts_storage_idx ON public.agent_artifacts (storage_key);
+
+CREATE TABLE public.agent_messages (
+  id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  run_id uuid NOT NULL,
+  user_id uuid NOT NULL,
+  message_index int NOT NULL CHECK (message_index >= 0),
+  role text NOT NULL CHECK (role IN ('system', 'user', 'assistant', 'tool')),
+  content jsonb NOT NULL,
+  step_id uuid,
+  input_tokens bigint NOT NULL DEFAULT 0 CHECK (input_tokens >= 0),
+  output_tokens bigint NOT NULL DEFAULT 0 CHECK (output_tokens >= 0),
+  created_at timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT agent_messages_run_id_message_index_key UNIQUE (run_id, message_index, user_id),
+  FOREIGN KEY (run_id, user_id) REFERENCES public.agent_runs (id, user_id) ON DELETE CASCADE,
+  FOREIGN KEY (step_id, user_id) REFERENCES public.agent_steps (id, user_id) ON DELETE SET NULL (step_id)
+);
+COMMENT ON TABLE public.agent_messages IS 'The conversation of a run with its model, in order; a resumed worker goes on from here';
+COMMENT ON COLUMN public.agent_messages.message_index IS 'Place in the conversation, from 0';
+COMMENT ON COLUMN public.agent_messages.content IS 'Text or parts, as the models interface takes them';
+COMMENT ON COLUMN public.agent_messages.input_tokens IS 'As the model counted; 0 for what it did not produce';
+COMMENT ON COLUMN public.agent_messages.output_tokens IS 'As the model counted; 0 for what it did not produce';
+-- The messages of a step.
+CREATE INDEX agent_messages_step_idx ON public.agent_messages (step_id) WHERE step_id IS NOT NULL;
+
+CREATE TABLE public.agent_memory (
+  id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  user_id uuid NOT NULL,
+  tenant_id uuid,
+  run_id uuid,
+  namespace text NOT NULL DEFAULT 'default' CHECK (char_length(namespace) BETWEEN 1 AND 200),
+  key text NOT NULL CHECK (char_length(key) BETWEEN 1 AND 500),
+  content text NOT NULL,
+  metadata jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(metadata) = 'object'),
+  search tsvector NOT NULL GENERATED ALWAYS AS (to_tsvector('simple'::regconfig, key || ' ' || content)) STORED,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  updated_at timestamptz NOT NULL DEFAULT now(),
+  UNIQUE (user_id, namespace, key),
+  FOREIGN KEY (run_id, user_id) REFERENCES public.agent_runs (id, user_id) ON DELETE SET NULL (run_id)
+);
+COMMENT ON TABLE public.agent_memory IS 'What agents keep for a user from one run to the next';
+COMMENT ON COLUMN public.agent_memory.tenant_id IS 'Tenant of the token under which it was written';
+COMMENT ON COLUMN public.agent_memory.namespace IS 'Keys are unique within it';
+COMMENT ON COLUMN public.agent_memory.key IS 'Name by which it is recalled';
+COMMENT ON COLUMN public.agent_memory.metadata IS 'What the writer keeps beside it; not searched';
+COMMENT ON COLUMN public.agent_memory.run_id IS 'The run that wrote it last; the memory outlives the run';
+COMMENT ON COLUMN public.agent_memory.search IS 'Words of key and content, no language assumed';
+-- Full text search; the newest of a user; what a run has written.
+CREATE INDEX agent_memory_search_idx ON public.agent_memory USING gin (search);
+CREATE INDEX agent_memory_user_idx ON public.agent_memory (user_id, updated_at DESC, id DESC);
+CREATE INDEX agent_memory_run_idx ON public.agent_memory (run_id) WHERE run_id IS NOT NULL;
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- The counters of a run, and its end.
+--
+-- Two triggers on two tables, one after the other. A step that ends changes the counters, which locks the run's row,
+-- so steps that end at once queue up there; whoever takes open_steps to 0 closes the run in that same UPDATE.
+
+-- With the rights of its owner and a plan made once: it runs with every step, and the policies of the caller's role
+-- would be planned into its UPDATE each time. Foreign key and policies of agent_steps have bound the step to its run.
+CREATE FUNCTION public.update_run_statistics() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  total int := 0;
+  opened int := 0;
+  completed int := 0;
+  failed int := 0;
+  required_failed int := 0;
+  billed int := 0;
+  cost bigint := 0;
+BEGIN
+  IF TG_OP <> 'INSERT' THEN
+    total := -1;
+    IF OLD.status IN ('pending', 'running') THEN opened := -1; ELSE cost := -OLD.cost_micro; END IF;
+    IF OLD.status = 'completed' THEN completed := -1; END IF;
+    IF OLD.status = 'failed' THEN
+      failed := -1;
+      IF OLD.required THEN required_failed := -1; END IF;
+    END IF;
+    IF OLD.billable THEN billed := -1; END IF;
+  END IF;
+  IF TG_OP <> 'DELETE' THEN
+    total := total + 1;
+    IF NEW.status IN ('pending', 'running') THEN opened := opened + 1; ELSE cost := cost + NEW.cost_micro; END IF;
+    IF NEW.status = 'completed' THEN completed := completed + 1; END IF;
+    IF NEW.status = 'failed' THEN
+      failed := failed + 1;
+      IF NEW.required THEN required_failed := required_failed + 1; END IF;
+    END IF;
+    IF NEW.billable THEN billed := billed + 1; END IF;
+  END IF;
+
+  IF (total, opened, completed, failed, required_failed, billed, cost) <> (0, 0, 0, 0, 0, 0, 0) THEN
+    UPDATE public.agent_runs SET
+      step_count = step_count + total,
+      open_steps = open_steps + opened,
+      completed_steps = completed_steps + completed,
+      failed_steps = failed_steps + failed,
+      required_failed_steps = required_failed_steps + required_failed,
+      billable_steps = billable_steps + billed,
+      consumed_micro = consumed_micro + cost,
+      updated_at = now()
+    WHERE id = coalesce(NEW.run_id, OLD.run_id);
+  END IF;
+  RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION public.update_run_statistics() IS
+  'Adds the difference that one step makes to the counters of its run; no difference, no UPDATE';
+
+CREATE TRIGGER trigger_update_run_statistics
+  AFTER INSERT OR UPDATE OR DELETE ON public.agent_steps
+  FOR EACH ROW EXECUTE FUNCTION public.update_run_statistics();
+
+CREATE FUNCTION public.check_run_completion() RETURNS trigger
+LANGUAGE plpgsql SET search_path = '' AS $$
+DECLARE
+  billable_ids jsonb;
+BEGIN
+  IF OLD.finished_at IS NOT NULL THEN
+    IF NEW.status <> OLD.status THEN
+      RAISE EXCEPTION 'run % is %, which is final', OLD.id, OLD.status USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+  END IF;
+  IF NEW.status NOT IN ('planning', 'running') OR NEW.cancel_requested_at IS NOT NULL OR NEW.attempt <> OLD.attempt THEN
+    RETURN NEW;
+  END IF;
+
+  NEW.status := 'completed';
+  IF NEW.required_failed_steps > 0 THEN
+    NEW.status := 'failed';
+    SELECT coalesce(error_code, 'step_failed'), coalesce(error_message, format('step %s failed', step_key))
+    INTO NEW.error_code, NEW.error_message
+    FROM public.agent_steps
+    WHERE run_id = NEW.id AND status = 'failed' AND required
+    ORDER BY step_index LIMIT 1;
+  END IF;
+  IF NEW.billable_steps <= 1000 THEN
+    SELECT coalesce(jsonb_agg(id ORDER BY step_index), '[]') INTO billable_ids
+    FROM public.agent_steps
+    WHERE run_id = NEW.id AND billable;
+  END IF;
+  NEW.finished_at := now();
+  NEW.updated_at := now();
+  NEW.lease_owner := NULL;
+  NEW.lease_until := NULL;
+  NEW.run_seq := NEW.run_seq + 1;
+
+  INSERT INTO public.event_outbox
+    (source, aggregate_type, aggregate_id, aggregate_seq, type, user_id, root_id, run_id, run_seq, traceparent, data)
+  VALUES
+    ('agent-runner', 'run', NEW.id, NEW.run_seq, 'run.' || NEW.status, NEW.user_id, NEW.root_run_id, NEW.id, NEW.run_seq,
+     -- The trace of the event that led here: mostly the end of the last step, written by this very statement.
+     coalesce(nullif(current_setting('sb.traceparent', true), ''),
+              (SELECT traceparent FROM public.event_outbox WHERE run_id = NEW.id ORDER BY run_seq DESC LIMIT 1)),
+     jsonb_build_object(
+       'run_id', NEW.id,
+       'root_run_id', NEW.root_run_id,
+       'attempt', NEW.attempt,
+       'billable_steps', NEW.billable_steps,
+       'billable_step_ids', billable_ids,
+       'steps', NEW.step_count,
+       'error', CASE WHEN NEW.status = 'failed'
+                     THEN jsonb_build_object('code', NEW.error_code, 'message', NEW.error_message) END));
+  RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION public.check_run_completion() IS
+  'Ends a run whose last step is done and appends run.completed or run.failed: the only writer of that transition. '
+  'Not while a cancel is on its way, nor in the statement of a claim (another attempt). Refuses to leave a terminal '
+  'state (23001)';
+
+-- The condition is short because it is parsed anew for each statement; the function looks closer.
+CREATE TRIGGER trigger_check_run_completion
+  BEFORE UPDATE ON public.agent_runs
+  FOR EACH ROW
+  WHEN (NEW.open_steps = 0 AND NEW.planning_done OR OLD.finished_at IS NOT NULL)
+  EXECUTE FUNCTION public.check_run_completion();
+
+-- A trigger, not a foreign key: that would lock the user's row with every run that is made.
+CREATE FUNCTION sb.delete_agent_data() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+BEGIN
+  DELETE FROM public.agent_memory WHERE user_id = OLD.id;
+  DELETE FROM public.agent_runs WHERE user_id = OLD.id;
+  RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION sb.delete_agent_data() IS
+  'Runs, with everything of theirs, and memories go with their user. Rights of the owner: whoever deletes the user has none here';
+
+CREATE TRIGGER swissbrain_delete_agent_data AFTER DELETE ON auth.users
+  FOR EACH ROW EXECUTE FUNCTION sb.delete_agent_data();
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Policies: per table the service, what a person may read, and what a transaction of that person may do.
+
+ALTER TABLE public.agent_runs ENABLE ROW LEVEL SECURITY;
+CREATE POLICY agent_runs_service ON public.agent_runs FOR ALL TO sb_agent_runner USING (true) WITH CHECK (true);
+CREATE POLICY agent_runs_read ON public.agent_runs FOR SELECT TO authenticated
+  USING (user_id = (SELECT sb.current_user_id()) AND user_id = (SELECT sb.current_user_id()));
+CREATE POLICY agent_runs_own ON public.agent_runs FOR ALL TO sb_agent_runner_user
+  USING (user_id = (SELECT sb.current_user_id()) AND user_id = (SELECT sb.current_user_id()))
+  WITH CHECK (user_id = (SELECT sb.current_user_id()));
+
+ALTER TABLE public.agent_steps ENABLE ROW LEVEL SECURITY;
+CREATE POLICY agent_steps_service ON public.agent_steps FOR ALL TO sb_agent_runner USING (true) WITH CHECK (true);
+CREATE POLICY agent_steps_read ON public.agent_steps FOR SELECT TO authenticated
+  USING (user_id = (SELECT sb.current_user_id()) AND user_id = (SELECT sb.current_user_id()));
+CREATE POLICY agent_steps_own ON public.agent_steps FOR ALL TO sb_agent_runner_user
+  USING (user_id = (SELECT sb.current_user_id()) AND user_id = (SELECT sb.current_user_id()))
+  WITH CHECK (user_id = (SELECT sb.current_user_id()));
+
+ALTER TABLE public.agent_artifacts ENABLE ROW LEVEL SECURITY;
+CREATE POLICY agent_artifacts_service ON public.agent_artifacts FOR ALL TO sb_agent_runner USING (true) WITH CHECK (true);
+CREATE POLICY agent_artifacts_read ON public.agent_artifacts FOR SELECT TO authenticated
+  USING (user_id = (SELECT sb.current_user_id()) AND user_id = (SELECT sb.current_user_id()));
+CREATE POLICY agent_artifacts_own ON public.agent_artifacts FOR ALL TO sb_agent_runner_user
+  USING (user_id = (SELECT sb.current_user_id()) AND user_id = (SELECT sb.current_user_id()))
+  WITH CHECK (user_id = (SELECT sb.current_user_id()));
+
+ALTER TABLE public.agent_messages ENABLE ROW LEVEL SECURITY;
+CREATE POLICY agent_messages_service ON public.agent_messages FOR ALL TO sb_agent_runner USING (true) WITH CHECK (true);
+CREATE POLICY agent_messages_read ON public.agent_messages FOR SELECT TO authenticated
+  USING (user_id = (SELECT sb.current_user_id()) AND user_id = (SELECT sb.current_user_id()));
+CREATE POLICY agent_messages_own ON public.agent_messages FOR ALL TO sb_agent_runner_user
+  USING (user_id = (SELECT sb.current_user_id()) AND user_id = (SELECT sb.current_user_id()))
+  WITH CHECK (user_id = (SELECT sb.current_user_id()));
+
+ALTER TABLE public.agent_memory ENABLE ROW LEVEL SECURITY;
+CREATE POLICY agent_memory_service ON public.agent_memory FOR ALL TO sb_agent_runner USING (true) WITH CHECK (true);
+CREATE POLICY agent_memory_read ON public.agent_memory FOR SELECT TO authenticated
+  USING (user_id = (SELECT sb.current_user_id()) AND user_id = (SELECT sb.current_user_id()));
+CREATE POLICY agent_memory_own ON public.agent_memory FOR ALL TO sb_agent_runner_user
+  USING (user_id = (SELECT sb.current_user_id()) AND user_id = (SELECT sb.current_user_id()))
+  WITH CHECK (user_id = (SELECT sb.current_user_id()));
+
+REVOKE ALL ON TABLE
+  public.agent_runs, public.agent_steps, public.agent_artifacts, public.agent_messages, public.agent_memory
+  FROM PUBLIC, anon, authenticated, service_role;
+REVOKE ALL ON FUNCTION public.update_run_statistics(), public.check_run_completion(), sb.delete_agent_data()
+  FROM PUBLIC, anon, authenticated, service_role;
+
+GRANT SELECT ON
+  public.agent_runs, public.agent_steps, public.agent_artifacts, public.agent_messages, public.agent_memory
+  TO authenticated;
+GRANT SELECT, INSERT, UPDATE, DELETE ON
+  public.agent_runs, public.agent_steps, public.agent_artifacts, public.agent_messages, public.agent_memory
+  TO sb_agent_runner;
+GRANT SELECT, INSERT ON
+  public.agent_runs, public.agent_steps, public.agent_artifacts, public.agent_messages, public.agent_memory
+  TO sb_agent_runner_user;
+-- What a cancel changes, and the counters that follow from it. Whose a run is and what it belongs to never changes.
+GRANT UPDATE (
+  status, cancel_requested_at, finished_at, updated_at, lease_owner, lease_until, run_seq, error_code, error_message,
+  step_count, open_steps, completed_steps, failed_steps, required_failed_steps, billable_steps, consumed_micro
+) ON public.agent_runs TO sb_agent_runner_user;
+GRANT UPDATE (status, finished_at) ON public.agent_steps TO sb_agent_runner_user;
+GRANT UPDATE (content, metadata, updated_at) ON public.agent_memory TO sb_agent_runner_user;
+GRANT DELETE ON public.agent_runs, public.agent_memory TO sb_agent_runner_user;
+
+-- migrate:down
+
+DROP TRIGGER swissbrain_delete_agent_data ON auth.users;
+DROP FUNCTION sb.delete_agent_data();
+DROP TABLE public.agent_memory, public.agent_messages, public.agent_artifacts, public.agent_steps, public.agent_runs;
+DROP FUNCTION public.update_run_statistics(), public.check_run_completion();
+DROP TYPE public.agent_mode, public.tool_type, public.agent_step_status, public.agent_run_status;

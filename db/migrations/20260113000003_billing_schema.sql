@@ -1,0 +1,1811 @@
+-- migrate:up
+-- squawk-ignore-file require-lock-timeout
+-- (nothing is in use yet when this runs)
+
+-- Billing: tiers and subscriptions, prices, and a ledger in integer micro-credits (1 credit = 1,000,000).
+--
+-- How money moves. available = credited - debited - reserved on the balance row. A reservation takes its whole hold
+-- out of `available` at once and is then the shard: recording usage locks the reservation alone, and `debited` learns
+-- of it once, at the end. Admission is strict; work that was done is always recorded, and what neither hold nor
+-- balance covers becomes debt down to the overdraft limit, then is written off.
+--
+-- Who may write. No role but the owner writes these tables: every change goes through the definer functions below,
+-- so credit_transactions is append-only by privilege.
+--
+-- Locks, in this order, each set sorted by its key: balance rows, reservations, subscription, grants. Always
+-- FOR NO KEY UPDATE: foreign key checks take KEY SHARE, and FOR UPDATE would wait for those.
+--
+-- SQLSTATEs: CR404 no such account or reservation, CR409 key used for another request, CR422 no price for the
+-- operation, 22023 not a valid amount, 22003 amount out of range.
+
+create extension if not exists btree_gist with schema extensions;
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Tables.
+
+create table public.subscription_tiers (
+  code text primary key constraint subscription_tiers_code_form check (code ~ '^[a-z][a-z0-9_-]{0,39}$'),
+  name text not null constraint subscription_tiers_name_length check (length(name) between 1 and 100),
+  position smallint not null constraint subscription_tiers_position_key unique,
+  monthly_credits_micro bigint constraint subscription_tiers_monthly_natural check (monthly_credits_micro >= 0),
+  price_cents integer constraint subscription_tiers_price_natural check (price_cents >= 0),
+  currency text not null default 'usd' constraint subscription_tiers_currency_form check (currency ~ '^[a-z]{3}$'),
+  max_concurrent_runs integer constraint subscription_tiers_runs_positive check (max_concurrent_runs > 0),
+  max_parallel_items integer constraint subscription_tiers_items_positive check (max_parallel_items > 0),
+  sandbox_cpu_millis integer not null constraint subscription_tiers_cpu_positive check (sandbox_cpu_millis > 0),
+  sandbox_memory_mb integer not null constraint subscription_tiers_memory_positive check (sandbox_memory_mb > 0),
+  sandbox_disk_mb integer not null constraint subscription_tiers_disk_positive check (sandbox_disk_mb > 0),
+  sandbox_seconds integer not null constraint subscription_tiers_seconds_positive check (sandbox_seconds > 0),
+  retention_days integer constraint subscription_tiers_retention_positive check (retention_days > 0),
+  requests_per_minute integer constraint subscription_tiers_requests_positive check (requests_per_minute > 0),
+  rollover_max_micro bigint not null default 0
+    constraint subscription_tiers_rollover_natural check (rollover_max_micro >= 0),
+  overdraft_limit_micro bigint constraint subscription_tiers_overdraft_natural check (overdraft_limit_micro >= 0),
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint subscription_tiers_unlimited_whole
+    check ((monthly_credits_micro is null) = (overdraft_limit_micro is null))
+);
+comment on table public.subscription_tiers is 'What a subscription buys: credits a month and the limits of a run';
+comment on column public.subscription_tiers.code is 'Name in the API';
+comment on column public.subscription_tiers.position is 'Order: a higher one is an upgrade';
+comment on column public.subscription_tiers.sandbox_cpu_millis is 'Thousandths of a processor';
+comment on column public.subscription_tiers.sandbox_memory_mb is 'Mebibytes';
+comment on column public.subscription_tiers.sandbox_disk_mb is 'Mebibytes';
+comment on column public.subscription_tiers.sandbox_seconds is 'Longest execution';
+comment on column public.subscription_tiers.requests_per_minute is 'To the API; null: unlimited';
+comment on column public.subscription_tiers.monthly_credits_micro is 'Null: unlimited, usage is only counted';
+comment on column public.subscription_tiers.price_cents is 'Null: by agreement';
+comment on column public.subscription_tiers.max_concurrent_runs is 'Null: unlimited. A run above it waits, in order';
+comment on column public.subscription_tiers.max_parallel_items is 'Items of one research at a time; null: unlimited';
+comment on column public.subscription_tiers.retention_days is 'How long finished runs are kept; null: for good';
+comment on column public.subscription_tiers.rollover_max_micro is
+  'The most of a month''s unused credits that the next month gets; what was rolled over is not rolled again';
+comment on column public.subscription_tiers.overdraft_limit_micro is
+  'How far finished work may take the balance below zero; null: no floor. Never used to admit a run';
+
+create table public.user_subscriptions (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null,
+  tier_code text not null constraint user_subscriptions_tier_fkey references public.subscription_tiers (code),
+  next_tier_code text constraint user_subscriptions_next_tier_fkey references public.subscription_tiers (code),
+  status text not null default 'active' constraint user_subscriptions_status_known
+    check (status in ('trialing', 'active', 'past_due', 'ended')),
+  anchor_at timestamptz not null,
+  time_zone text not null default 'UTC',
+  current_period_start timestamptz not null,
+  current_period_end timestamptz not null,
+  tier_effective_from timestamptz not null,
+  external_ref text constraint user_subscriptions_external_ref_key unique,
+  last_external_event_at timestamptz,
+  ended_at timestamptz,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint user_subscriptions_period_forward check (current_period_end > current_period_start),
+  constraint user_subscriptions_end_whole check ((status = 'ended') = (ended_at is not null))
+);
+comment on table public.user_subscriptions is
+  'Which tier a user is on. No foreign key to auth.users: money outlives the user, whose id is then only an account';
+comment on column public.user_subscriptions.time_zone is 'In which months are counted';
+comment on column public.user_subscriptions.current_period_start is 'First moment of the period';
+comment on column public.user_subscriptions.current_period_end is 'First moment of the next one';
+comment on column public.user_subscriptions.tier_effective_from is 'Since when it is this tier';
+comment on column public.user_subscriptions.next_tier_code is 'Takes effect when the current period ends';
+comment on column public.user_subscriptions.anchor_at is
+  'Every period is counted in months from here, in time_zone: 31 January gives 28 February and again 31 March';
+comment on column public.user_subscriptions.external_ref is 'The subscription at the payment provider';
+comment on column public.user_subscriptions.last_external_event_at is 'Older events of the provider are ignored';
+create unique index user_subscriptions_live_idx on public.user_subscriptions (user_id) where status <> 'ended';
+-- The monthly job: whose period is over.
+create index user_subscriptions_due_idx on public.user_subscriptions (current_period_end) where status <> 'ended';
+-- All subscriptions of a user, ended ones too: an account is opened once.
+create index user_subscriptions_user_idx on public.user_subscriptions (user_id, created_at desc);
+-- Who is on a tier, when an operator changes it.
+create index user_subscriptions_tier_idx on public.user_subscriptions (tier_code) where status <> 'ended';
+
+create table public.credit_balances (
+  user_id uuid primary key,
+  credited_micro bigint not null default 0 constraint credit_balances_credited_natural check (credited_micro >= 0),
+  debited_micro bigint not null default 0 constraint credit_balances_debited_natural check (debited_micro >= 0),
+  reserved_micro bigint not null default 0 constraint credit_balances_reserved_natural check (reserved_micro >= 0),
+  debt_micro bigint not null default 0 constraint credit_balances_debt_natural check (debt_micro >= 0),
+  overdraft_limit_micro bigint constraint credit_balances_overdraft_natural check (overdraft_limit_micro >= 0),
+  seq bigint not null default 0,
+  low_threshold_micro bigint constraint credit_balances_low_threshold_natural check (low_threshold_micro >= 0),
+  low_notified_at timestamptz,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint credit_balances_floor check (
+    overdraft_limit_micro is null or credited_micro - debited_micro - reserved_micro >= -overdraft_limit_micro
+  )
+) with (fillfactor = 70);
+comment on table public.credit_balances is
+  'One account per user: totals that only grow, and what reservations hold. Available is derived, never stored';
+comment on column public.credit_balances.low_threshold_micro is 'credits.low is told below it; null: never';
+comment on column public.credit_balances.low_notified_at is 'When it was told last; null after the balance has risen';
+comment on column public.credit_balances.credited_micro is 'Everything ever granted';
+comment on column public.credit_balances.debited_micro is
+  'Everything ever spent or expired; usage of a live hold is not in it yet';
+comment on column public.credit_balances.reserved_micro is 'Sum of the holds of active reservations';
+comment on column public.credit_balances.debt_micro is
+  'Spent without a grant behind it; the next grant repays it first';
+comment on column public.credit_balances.overdraft_limit_micro is
+  'Copied from the tier so that the floor is a constraint; null: none';
+comment on column public.credit_balances.seq is
+  'Number of the last ledger entry of the account, and order of its events';
+
+create table public.credit_pricing (
+  id uuid primary key default gen_random_uuid(),
+  operation text not null constraint credit_pricing_operation_form
+    check (length(operation) between 1 and 100),
+  version integer not null default 1 constraint credit_pricing_version_positive check (version > 0),
+  price_micro bigint not null constraint credit_pricing_price_natural check (price_micro >= 0),
+  per_quantity bigint not null constraint credit_pricing_per_positive check (per_quantity > 0),
+  unit text not null,
+  description text not null,
+  valid_from timestamptz not null,
+  valid_to timestamptz,
+  created_at timestamptz not null default now(),
+  constraint credit_pricing_version_key unique (operation, version),
+  constraint credit_pricing_validity_forward check (valid_to > valid_from),
+  constraint credit_pricing_no_overlap
+    exclude using gist (operation with =, tstzrange(valid_from, valid_to) with &&)
+);
+comment on table public.credit_pricing is
+  'What an operation costs and when: a new price is a new version; only valid_to of the old one is ever set';
+comment on column public.credit_pricing.version is '1 for the first price of the operation';
+comment on column public.credit_pricing.per_quantity is 'The units that price_micro buys';
+comment on column public.credit_pricing.valid_from is 'First moment of the price';
+comment on column public.credit_pricing.valid_to is 'First moment of the next one; null: until further notice';
+comment on column public.credit_pricing.price_micro is 'Micro-credits for per_quantity units; a cost is rounded up';
+comment on column public.credit_pricing.operation is
+  'llm.<model>.input and .output fall back to llm.default.input and .output';
+
+create table public.credit_reservations (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null constraint credit_reservations_account_fkey references public.credit_balances (user_id),
+  run_id uuid not null constraint credit_reservations_run_key unique,
+  state text not null default 'waiting' constraint credit_reservations_state_known
+    check (state in ('waiting', 'active', 'settled', 'expired', 'denied')),
+  requested_micro bigint not null constraint credit_reservations_requested_positive check (requested_micro > 0),
+  minimum_micro bigint not null constraint credit_reservations_minimum_natural check (minimum_micro >= 0),
+  budget_micro bigint,
+  held_micro bigint not null default 0,
+  consumed_micro bigint not null default 0,
+  released_micro bigint not null default 0 constraint credit_reservations_released_natural check (released_micro >= 0),
+  late_micro bigint not null default 0 constraint credit_reservations_late_natural check (late_micro >= 0),
+  written_off_micro bigint not null default 0
+    constraint credit_reservations_written_off_natural check (written_off_micro >= 0),
+  price_as_of timestamptz not null,
+  ttl interval not null constraint credit_reservations_ttl_positive check (ttl > interval '0'),
+  expires_at timestamptz,
+  heartbeat_at timestamptz,
+  seq bigint not null default 0,
+  closing_event text,
+  closing_billable_steps integer constraint credit_reservations_billable_natural check (closing_billable_steps >= 0),
+  closing_step_ids uuid[],
+  closing_at timestamptz,
+  closing_asked_at timestamptz,
+  closed_at timestamptz,
+  close_reason text,
+  created_at timestamptz not null default clock_timestamp(),
+  updated_at timestamptz not null default clock_timestamp(),
+  constraint credit_reservations_id_user_key unique (id, user_id),
+  constraint credit_reservations_within_hold check (consumed_micro between 0 and held_micro),
+  constraint credit_reservations_end_whole check ((state in ('waiting', 'active')) = (closed_at is null)),
+  constraint credit_reservations_end_adds_up
+    check (closed_at is null or held_micro = consumed_micro + released_micro),
+  constraint credit_reservations_hold_lives check (state <> 'active' or expires_at is not null),
+  constraint credit_reservations_closing_whole
+    check ((closing_event is null) = (closing_at is null) and (closing_event is null) = (closing_billable_steps is null))
+) with (fillfactor = 70);
+comment on table public.credit_reservations is
+  'The hold of one run and everything below it, and the place where its usage is counted';
+comment on column public.credit_reservations.requested_micro is 'What the run asked for';
+comment on column public.credit_reservations.minimum_micro is 'With less than this it is denied';
+comment on column public.credit_reservations.held_micro is 'What the account cannot spend elsewhere';
+comment on column public.credit_reservations.consumed_micro is 'Usage within the hold';
+comment on column public.credit_reservations.released_micro is 'What the end gave back';
+comment on column public.credit_reservations.ttl is 'How long a heartbeat renews it';
+comment on column public.credit_reservations.heartbeat_at is 'Last renewal';
+comment on column public.credit_reservations.closing_billable_steps is
+  'How many steps must be recorded before it is settled';
+comment on column public.credit_reservations.closing_at is 'When the end of the run was noted';
+comment on column public.credit_reservations.closing_asked_at is 'When the missing steps were last asked for';
+comment on column public.credit_reservations.close_reason is 'Why it ended, for people';
+comment on column public.credit_reservations.run_id is 'The root run: sub-agents and research items draw on its hold';
+comment on column public.credit_reservations.state is
+  'waiting: over the tier''s concurrency, holds nothing; active; settled, expired, denied: final';
+comment on column public.credit_reservations.budget_micro is
+  'The most the run may cost; caps the hold, every extension and every charge';
+comment on column public.credit_reservations.late_micro is 'Charged to the account after the end of the hold';
+comment on column public.credit_reservations.written_off_micro is
+  'Recorded but not charged: beyond budget or overdraft limit';
+comment on column public.credit_reservations.price_as_of is 'Every usage of the run costs what it cost at this moment';
+comment on column public.credit_reservations.expires_at is
+  'Database time; a hold past it counts as closed even before it is swept';
+comment on column public.credit_reservations.seq is
+  'Number of the last ledger entry of the hold, and order of its events';
+comment on column public.credit_reservations.closing_event is
+  'How the run ended, while some of its billable steps are still to be recorded';
+comment on column public.credit_reservations.closing_step_ids is 'Null: too many to name, the count decides';
+-- The sweeper: holds whose time is over.
+create index credit_reservations_overdue_idx on public.credit_reservations (expires_at) where state = 'active';
+-- How many runs of a user are live.
+create index credit_reservations_active_idx on public.credit_reservations (user_id) where state = 'active';
+-- Who is next.
+create index credit_reservations_waiting_idx on public.credit_reservations (user_id, created_at, id)
+  where state = 'waiting';
+-- A user's reservations, newest first.
+create index credit_reservations_list_idx on public.credit_reservations (user_id, created_at desc, id desc);
+-- Ended runs whose steps are not all recorded.
+create index credit_reservations_closing_idx on public.credit_reservations (closing_at)
+  where state = 'active' and closing_event is not null;
+
+create table public.credit_grants (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null constraint credit_grants_account_fkey references public.credit_balances (user_id),
+  source text not null constraint credit_grants_source_known
+    check (source in ('monthly', 'rollover', 'upgrade', 'top_up', 'trial', 'promo', 'adjust', 'refund')),
+  source_ref text not null,
+  amount_micro bigint not null constraint credit_grants_amount_positive check (amount_micro > 0),
+  remaining_micro bigint not null,
+  priority smallint not null default 50 constraint credit_grants_priority_range check (priority between 0 and 100),
+  effective_at timestamptz not null default now(),
+  expires_at timestamptz,
+  period_start timestamptz,
+  created_at timestamptz not null default clock_timestamp(),
+  constraint credit_grants_source_key unique (user_id, source, source_ref),
+  constraint credit_grants_remaining_within check (remaining_micro between 0 and amount_micro)
+);
+comment on table public.credit_grants is
+  'Where an account''s credits come from and what is left of each; burnt by priority, then soonest expiry';
+comment on column public.credit_grants.amount_micro is 'As granted';
+comment on column public.credit_grants.remaining_micro is 'What is not burnt yet';
+comment on column public.credit_grants.priority is 'Lower is burnt first';
+comment on column public.credit_grants.effective_at is 'From when it counts';
+comment on column public.credit_grants.period_start is 'Of the period it belongs to; null outside periods';
+comment on column public.credit_grants.source_ref is 'What the grant answers to: a second one for the same is none';
+comment on column public.credit_grants.expires_at is
+  'What a hold pins outlives it until the hold ends; null: does not expire';
+-- The burn order.
+create index credit_grants_burn_idx on public.credit_grants (user_id, priority, expires_at, created_at, id)
+  where remaining_micro > 0;
+-- What has expired.
+create index credit_grants_expiry_idx on public.credit_grants (user_id, expires_at)
+  where remaining_micro > 0 and expires_at is not null;
+
+create table public.credit_idempotency (
+  user_id uuid not null,
+  key text not null constraint credit_idempotency_key_length check (length(key) between 1 and 200),
+  action text not null constraint credit_idempotency_action_known
+    check (action in ('reserve', 'extend', 'consume', 'release', 'adjust', 'tier')),
+  request_hash bytea not null,
+  outcome text not null,
+  reservation_id uuid,
+  transaction_id uuid,
+  amount_micro bigint not null,
+  created_at timestamptz not null default clock_timestamp(),
+  constraint credit_idempotency_pkey primary key (user_id, key)
+);
+comment on table public.credit_idempotency is
+  'The keys of credit_transactions, which as a partitioned table cannot hold a key across months. Kept as long as those';
+comment on column public.credit_idempotency.key is 'As the caller gave it, unique within the account';
+comment on column public.credit_idempotency.reservation_id is 'The hold it was about';
+comment on column public.credit_idempotency.transaction_id is 'The entry it made';
+comment on column public.credit_idempotency.amount_micro is 'Answer to a repeat';
+comment on column public.credit_idempotency.request_hash is 'The same key with another request is an error, CR409';
+comment on column public.credit_idempotency.outcome is
+  'Denials are kept too: a late repeat of a refused request stays refused';
+
+create table public.credit_transactions (
+  id uuid not null default gen_random_uuid(),
+  created_at timestamptz not null default clock_timestamp(),
+  user_id uuid not null,
+  account_seq bigint,
+  reservation_seq bigint,
+  kind text not null constraint credit_transactions_kind_known check (kind in (
+    'grant', 'rollover', 'refund', 'adjust', 'expire_grant', 'reserve', 'denied', 'extend', 'debt',
+    'consume', 'late', 'release', 'expire_hold')),
+  amount_micro bigint not null,
+  hold_micro bigint not null default 0,
+  available_after_micro bigint,
+  hold_left_micro bigint,
+  reservation_id uuid,
+  run_id uuid,
+  step_id uuid,
+  operation text,
+  quantity bigint constraint credit_transactions_quantity_natural check (quantity >= 0),
+  pricing_id uuid,
+  price_micro bigint,
+  per_quantity bigint,
+  cost_micro bigint constraint credit_transactions_cost_natural check (cost_micro >= 0),
+  idempotency_key text,
+  cause text not null,
+  reverses_id uuid,
+  occurred_at timestamptz not null default clock_timestamp(),
+  constraint credit_transactions_pkey primary key (id, created_at),
+  constraint credit_transactions_reservation_fkey
+    foreign key (reservation_id, user_id) references public.credit_reservations (id, user_id),
+  constraint credit_transactions_ordered check (account_seq is not null or reservation_seq is not null),
+  constraint credit_transactions_consume_whole check (
+    kind <> 'consume' or (reservation_id is not null and operation is not null and quantity is not null
+      and pricing_id is not null and cost_micro is not null and -amount_micro between 0 and cost_micro)
+  )
+) partition by range (created_at);
+comment on table public.credit_transactions is
+  'The ledger: append-only, since no role may update or delete. credited - debited - consumed of live holds = sum(amount)';
+comment on column public.credit_transactions.run_id is 'The run whose step used it, or the root run of the hold';
+comment on column public.credit_transactions.step_id is 'The step that used it';
+comment on column public.credit_transactions.operation is 'As in credit_pricing';
+comment on column public.credit_transactions.quantity is 'Units used';
+comment on column public.credit_transactions.pricing_id is 'The price it was charged at';
+comment on column public.credit_transactions.per_quantity is 'See price_micro';
+comment on column public.credit_transactions.idempotency_key is 'Key of the request, which credit_idempotency holds';
+comment on column public.credit_transactions.cause is 'Why, for people: period, run, step, usage, …';
+comment on column public.credit_transactions.reverses_id is 'The entry that a refund takes back';
+comment on column public.credit_transactions.account_seq is
+  'Order within the account, without gaps; null for usage, which locks its hold alone';
+comment on column public.credit_transactions.user_id is
+  'No foreign key to the balance, nor of pricing_id to the price: the checks would lock, with every usage, the rows '
+  'that all usage shares. The reservation binds the user, and only functions write here';
+comment on column public.credit_transactions.price_micro is
+  'Copied from the price, with per_quantity: rows explain themselves';
+comment on column public.credit_transactions.reservation_seq is 'Order within the reservation';
+comment on column public.credit_transactions.amount_micro is
+  'Effect on the money: grants positive, usage negative, holds zero';
+comment on column public.credit_transactions.hold_micro is 'Effect on reserved';
+comment on column public.credit_transactions.available_after_micro is
+  'Available after this entry; entries of the account only';
+comment on column public.credit_transactions.hold_left_micro is 'What the hold has left after this entry; usage only';
+comment on column public.credit_transactions.cost_micro is 'Full cost; more than -amount where a part was written off';
+comment on column public.credit_transactions.occurred_at is 'When the work happened, by the clock of who did it';
+-- A user's ledger, newest first; its sum when the account is verified.
+create index credit_transactions_user_idx on public.credit_transactions (user_id, created_at desc, id desc);
+-- Which steps of a run are recorded.
+create index credit_transactions_step_idx on public.credit_transactions (reservation_id, step_id)
+  where kind = 'consume';
+-- What has been refunded of an entry.
+create index credit_transactions_reverses_idx on public.credit_transactions (reverses_id) where reverses_id is not null;
+-- Usage by operation over time.
+create index credit_transactions_usage_idx on public.credit_transactions (user_id, operation, created_at)
+  where kind = 'consume';
+-- Kept for good, as are its keys in credit_idempotency: the sum of the entries is the account.
+select sb.partition_by_month('credit_transactions', 3);
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Seeds.
+
+insert into public.subscription_tiers
+  (code, name, position, monthly_credits_micro, price_cents, max_concurrent_runs, max_parallel_items,
+   sandbox_cpu_millis, sandbox_memory_mb, sandbox_disk_mb, sandbox_seconds, retention_days, requests_per_minute,
+   rollover_max_micro, overdraft_limit_micro)
+values
+  ('free', 'Free', 1, 100000000, 0, 1, 5, 500, 512, 1024, 300, 7, 60, 0, 5000000),
+  ('pro', 'Pro', 2, 1000000000, 1900, 3, 20, 1000, 2048, 5120, 1800, 30, 300, 500000000, 25000000),
+  ('team', 'Team', 3, 5000000000, 4900, 10, 50, 2000, 4096, 20480, 3600, 90, 1000, 2500000000, 100000000),
+  ('enterprise', 'Enterprise', 4, null, null, null, null, 4000, 8192, 51200, 14400, null, null, 0, null);
+
+insert into public.credit_pricing (operation, price_micro, per_quantity, unit, description, valid_from)
+values
+  ('llm.gpt-4-turbo.input', 300000, 1000, 'token', 'GPT-4 Turbo, input', '2020-01-01T00:00:00Z'),
+  ('llm.gpt-4-turbo.output', 600000, 1000, 'token', 'GPT-4 Turbo, output', '2020-01-01T00:00:00Z'),
+  ('llm.claude-3-opus.input', 450000, 1000, 'token', 'Claude 3 Opus, input', '2020-01-01T00:00:00Z'),
+  ('llm.claude-3-opus.output', 900000, 1000, 'token', 'Claude 3 Opus, output', '2020-01-01T00:00:00Z'),
+  ('llm.default.input', 300000, 1000, 'token', 'Any other model, input', '2020-01-01T00:00:00Z'),
+  ('llm.default.output', 600000, 1000, 'token', 'Any other model, output', '2020-01-01T00:00:00Z'),
+  ('code.execution', 100000, 1000, 'millisecond', 'Code execution', '2020-01-01T00:00:00Z'),
+  ('wide_research.item', 5000000, 1, 'item', 'Wide research', '2020-01-01T00:00:00Z'),
+  ('image.generation', 10000000, 1, 'image', 'Image', '2020-01-01T00:00:00Z'),
+  ('browser.action', 2000000, 1, 'action', 'Browser action', '2020-01-01T00:00:00Z'),
+  ('connector.call', 1000000, 1, 'call', 'Connector call', '2020-01-01T00:00:00Z'),
+  ('web.search', 1000000, 1, 'search', 'Web search', '2020-01-01T00:00:00Z'),
+  ('file.operation', 0, 1, 'operation', 'File operation', '2020-01-01T00:00:00Z');
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Building blocks, for the functions below alone. They expect the caller to hold the locks they name.
+
+create function sb.credit_hash(variadic p_parts text[]) returns bytea
+language plpgsql stable parallel safe set search_path = '' as $$
+begin
+  return sha256(convert_to(to_json(p_parts)::text, 'UTF8'));
+end
+$$;
+comment on function sb.credit_hash(text[]) is 'What a key stands for: the parts of a request that change its effect';
+
+create function sb.iso_time(p_at timestamptz) returns text
+language sql immutable parallel safe set search_path = '' as $$
+  select to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
+$$;
+comment on function sb.iso_time(timestamptz) is 'A time as events carry it, independent of the session''s settings';
+
+create function sb.billing_period(p_anchor timestamptz, p_zone text, p_at timestamptz,
+                                  out number int, out period_start timestamptz, out period_end timestamptz)
+language sql stable set search_path = '' as $$
+  with here as (
+    select p_anchor at time zone p_zone as anchor, p_at at time zone p_zone as moment
+  ), guess as (
+    select anchor, ((extract(year from moment) - extract(year from anchor)) * 12
+                    + extract(month from moment) - extract(month from anchor))::int as months
+    from here
+  ), candidate as (
+    select n, (anchor + n * interval '1 month') at time zone p_zone as starts,
+           (anchor + (n + 1) * interval '1 month') at time zone p_zone as ends
+    from guess, generate_series(months - 1, months + 1) as n
+  )
+  select n, starts, ends from candidate where starts <= p_at and p_at < ends order by starts desc limit 1;
+$$;
+comment on function sb.billing_period(timestamptz, text, timestamptz) is
+  'The period that contains a moment. Always counted from the anchor, so periods tile time and 31 January comes back';
+
+create function sb.append_credit_event(p_aggregate text, p_aggregate_id uuid, p_seq bigint, p_type text,
+                                       p_user uuid, p_root uuid, p_data jsonb) returns void
+language sql set search_path = '' as $$
+  insert into public.event_outbox (source, aggregate_type, aggregate_id, aggregate_seq, type, user_id, root_id, data)
+  values ('credits', p_aggregate, p_aggregate_id, p_seq, p_type, p_user, p_root, p_data);
+$$;
+
+create function sb.seen_credit_request(p_user uuid, p_key text, p_hash bytea) returns public.credit_idempotency
+language plpgsql set search_path = '' as $$
+declare
+  v_seen public.credit_idempotency;
+begin
+  if p_key is null or length(p_key) not between 1 and 200 then
+    raise exception 'a key has 1 to 200 characters' using errcode = '22023';
+  end if;
+  select * into v_seen from public.credit_idempotency where user_id = p_user and key = p_key;
+  if found and v_seen.request_hash <> p_hash then
+    raise exception 'key % was used for another request', p_key using errcode = 'CR409';
+  end if;
+  return v_seen;
+end
+$$;
+comment on function sb.seen_credit_request(uuid, text, bytea) is
+  'The stored request of a key, null when it is new. To be called after the lock and before any test of state';
+
+create function sb.lock_account(p_user uuid) returns public.credit_balances
+language plpgsql set search_path = '' as $$
+declare
+  v_balance public.credit_balances;
+begin
+  select * into v_balance from public.credit_balances where user_id = p_user for no key update;
+  if not found then
+    raise exception 'no account %', p_user using errcode = 'CR404';
+  end if;
+  return v_balance;
+end
+$$;
+
+create function sb.lock_reservation(p_reservation uuid) returns public.credit_reservations
+language plpgsql set search_path = '' as $$
+declare
+  v_reservation public.credit_reservations;
+begin
+  select * into v_reservation from public.credit_reservations where id = p_reservation;
+  if not found then
+    raise exception 'no reservation %', p_reservation using errcode = 'CR404';
+  end if;
+  perform sb.lock_account(v_reservation.user_id);
+  select * into v_reservation from public.credit_reservations where id = p_reservation for no key update;
+  return v_reservation;
+end
+$$;
+comment on function sb.lock_reservation(uuid) is 'Locks a reservation in the global order: its account first';
+
+create function sb.move_account(
+  p_user uuid, p_kind text, p_cause text, p_amount bigint default 0, p_credit bigint default 0,
+  p_debit bigint default 0, p_hold bigint default 0, p_debt bigint default 0, p_reservation uuid default null,
+  p_run uuid default null, p_key text default null, p_reverses uuid default null, p_id uuid default null
+) returns public.credit_balances
+language plpgsql set search_path = '' as $$
+declare
+  v_balance public.credit_balances;
+begin
+  update public.credit_balances
+  set credited_micro = credited_micro + p_credit, debited_micro = debited_micro + p_debit,
+      reserved_micro = reserved_micro + p_hold, debt_micro = debt_micro + p_debt,
+      seq = seq + 1, updated_at = clock_timestamp()
+  where user_id = p_user
+  returning * into strict v_balance;
+  insert into public.credit_transactions (id, user_id, account_seq, kind, amount_micro, hold_micro,
+    available_after_micro, reservation_id, run_id, idempotency_key, cause, reverses_id)
+  values (coalesce(p_id, gen_random_uuid()), p_user, v_balance.seq, p_kind, p_amount, p_hold,
+    v_balance.credited_micro - v_balance.debited_micro - v_balance.reserved_micro,
+    p_reservation, p_run, p_key, p_cause, p_reverses);
+  return v_balance;
+end
+$$;
+comment on function sb.move_account is
+  'The only change of a balance row: moves its totals and writes the ledger entry that tells of it';
+
+create function sb.burn_grants(p_user uuid, p_amount bigint) returns bigint
+language sql set search_path = '' as $$
+  with ordered as (
+    select id, remaining_micro,
+           sum(remaining_micro) over (order by priority, expires_at nulls last, created_at, id) - remaining_micro as before
+    from public.credit_grants
+    where user_id = p_user and remaining_micro > 0
+  ), burnt as (
+    update public.credit_grants g
+    set remaining_micro = g.remaining_micro - least(o.remaining_micro, p_amount - o.before)
+    from ordered o
+    where g.id = o.id and o.before < p_amount
+    returning least(o.remaining_micro, p_amount - o.before) as amount
+  )
+  select (p_amount - coalesce(sum(amount), 0))::bigint from burnt;
+$$;
+comment on function sb.burn_grants(uuid, bigint) is
+  'Spends grants in burn order; what no grant covers is returned and is debt';
+
+create function sb.add_grant(
+  p_user uuid, p_source text, p_source_ref text, p_amount bigint, p_cause text, p_priority int default 50,
+  p_expires_at timestamptz default null, p_period_start timestamptz default null, p_key text default null,
+  p_reverses uuid default null, p_transaction uuid default null
+) returns uuid
+language plpgsql set search_path = '' as $$
+declare
+  v_balance public.credit_balances;
+  v_repaid bigint;
+  v_grant uuid;
+begin
+  v_balance := sb.lock_account(p_user);
+  v_repaid := least(p_amount, v_balance.debt_micro);
+  insert into public.credit_grants
+    (user_id, source, source_ref, amount_micro, remaining_micro, priority, expires_at, period_start)
+  values (p_user, p_source, p_source_ref, p_amount, p_amount - v_repaid, p_priority, p_expires_at, p_period_start)
+  on conflict (user_id, source, source_ref) do nothing
+  returning id into v_grant;
+  if v_grant is null then
+    return null;
+  end if;
+  v_balance := sb.move_account(
+    p_user, case when p_source in ('rollover', 'refund', 'adjust') then p_source else 'grant' end, p_cause,
+    p_amount => p_amount, p_credit => p_amount, p_debt => -v_repaid, p_key => p_key, p_reverses => p_reverses,
+    p_id => p_transaction);
+  perform sb.append_credit_event('account', p_user, v_balance.seq, 'credits.granted', p_user, p_user,
+    jsonb_build_object('grant_id', v_grant, 'grant_source', p_source, 'amount_micro', p_amount::text,
+                       'available_micro', sb.shown_available(v_balance)::text));
+  return v_grant;
+end
+$$;
+comment on function sb.add_grant is
+  'Credits an account, debt first; null when this source_ref was granted before. Needs the lock of the account';
+
+create function sb.available(p_balance public.credit_balances) returns bigint
+language sql immutable set search_path = '' as $$
+  select p_balance.credited_micro - p_balance.debited_micro - p_balance.reserved_micro;
+$$;
+
+create function sb.shown_available(p_balance public.credit_balances) returns bigint
+language sql immutable set search_path = '' as $$
+  select case when p_balance.overdraft_limit_micro is not null
+              then p_balance.credited_micro - p_balance.debited_micro - p_balance.reserved_micro end;
+$$;
+comment on function sb.shown_available(public.credit_balances) is
+  'Available as callers see it: null where there is no limit';
+
+create function sb.expire_grants(p_user uuid, p_at timestamptz) returns bigint
+language plpgsql set search_path = '' as $$
+declare
+  v_grant record;
+  v_balance public.credit_balances;
+  v_gone bigint;
+  v_total bigint := 0;
+begin
+  for v_grant in
+    select id, source, source_ref, remaining_micro from public.credit_grants
+    where user_id = p_user and remaining_micro > 0 and expires_at <= p_at
+    order by priority, expires_at, created_at, id
+  loop
+    select * into strict v_balance from public.credit_balances where user_id = p_user;
+    v_gone := least(v_grant.remaining_micro, sb.available(v_balance));
+    exit when v_gone <= 0;
+    update public.credit_grants set remaining_micro = remaining_micro - v_gone where id = v_grant.id;
+    perform sb.move_account(p_user, 'expire_grant', v_grant.source || ':' || v_grant.source_ref,
+                            p_amount => -v_gone, p_debit => v_gone);
+    v_total := v_total + v_gone;
+  end loop;
+  return v_total;
+end
+$$;
+comment on function sb.expire_grants(uuid, timestamptz) is
+  'Takes back what is left of expired grants, except what holds pin. Needs the lock of the account';
+
+create function sb.apply_tier(p_user uuid, p_tier text, p_at timestamptz, p_key text) returns void
+language plpgsql set search_path = '' as $$
+declare
+  v_balance public.credit_balances := sb.lock_account(p_user);
+  v_tier public.subscription_tiers;
+begin
+  select * into strict v_tier from public.subscription_tiers where code = p_tier;
+  -- Who leaves an unlimited tier starts from zero, not in debt.
+  if v_tier.overdraft_limit_micro is not null and v_balance.overdraft_limit_micro is null and sb.available(v_balance) < 0 then
+    perform sb.add_grant(p_user, 'adjust', 'tier:' || p_key, -sb.available(v_balance), 'tier:' || p_tier);
+  end if;
+  -- Debt that is deeper than the new floor stays; the floor cannot be drawn through it.
+  update public.credit_balances b
+  set overdraft_limit_micro = case when v_tier.overdraft_limit_micro is not null
+                                   then greatest(v_tier.overdraft_limit_micro, -sb.available(b)) end,
+      updated_at = clock_timestamp()
+  where user_id = p_user;
+  update public.user_subscriptions
+  set tier_code = p_tier, next_tier_code = null, tier_effective_from = p_at, updated_at = clock_timestamp()
+  where user_id = p_user and status <> 'ended';
+end
+$$;
+comment on function sb.apply_tier is
+  'Moves a live subscription to a tier, with the account''s floor. Needs the lock of the account';
+
+create function sb.renew_account(p_user uuid, p_at timestamptz,
+                                 out renewed boolean, out period_start timestamptz, out granted bigint,
+                                 out rolled bigint, out expired bigint, out skipped int)
+language plpgsql set search_path = '' as $$
+declare
+  v_sub public.user_subscriptions;
+  v_tier public.subscription_tiers;
+  v_balance public.credit_balances;
+  v_next record;
+  v_left bigint;
+begin
+  renewed := false; granted := 0; rolled := 0; skipped := 0;
+  select * into v_sub from public.user_subscriptions s where s.user_id = p_user and s.status <> 'ended' for no key update;
+  if not found or v_sub.current_period_end > p_at then
+    expired := sb.expire_grants(p_user, p_at);
+    return;
+  end if;
+
+  v_next := sb.billing_period(v_sub.anchor_at, v_sub.time_zone, p_at);
+  renewed := true;
+  period_start := v_next.period_start;
+  skipped := v_next.number - (sb.billing_period(v_sub.anchor_at, v_sub.time_zone, v_sub.current_period_end)).number;
+  select * into strict v_tier from public.subscription_tiers where code = v_sub.tier_code;
+  select * into strict v_balance from public.credit_balances b where b.user_id = p_user;
+  select least(coalesce(sum(g.remaining_micro), 0), greatest(sb.available(v_balance), 0)) into v_left
+  from public.credit_grants g
+  where g.user_id = p_user and g.source in ('monthly', 'upgrade') and g.remaining_micro > 0 and g.expires_at <= p_at;
+  -- What would have rolled into a period that was missed has expired with it.
+  if skipped = 0 then
+    rolled := least(v_tier.rollover_max_micro, v_left);
+  end if;
+  expired := sb.expire_grants(p_user, p_at);
+
+  if v_sub.next_tier_code is not null then
+    perform sb.apply_tier(p_user, v_sub.next_tier_code, v_next.period_start, sb.iso_time(v_next.period_start));
+    select * into strict v_tier from public.subscription_tiers where code = v_sub.next_tier_code;
+  end if;
+  if rolled > 0 then
+    perform sb.add_grant(p_user, 'rollover', sb.iso_time(v_next.period_start), rolled, 'period', 40,
+                         v_next.period_end, v_next.period_start);
+  end if;
+  if v_tier.monthly_credits_micro > 0 then
+    granted := v_tier.monthly_credits_micro;
+    perform sb.add_grant(p_user, 'monthly', sb.iso_time(v_next.period_start), granted, 'period', 50,
+                         v_next.period_end, v_next.period_start);
+  end if;
+  update public.user_subscriptions s
+  set current_period_start = v_next.period_start, current_period_end = v_next.period_end, updated_at = clock_timestamp()
+  where s.id = v_sub.id;
+end
+$$;
+comment on function sb.renew_account(uuid, timestamptz) is
+  'Brings an account to a moment: expired grants, and where its period is over the new one with its grant and rollover. '
+  'Also called before a reservation, so that nobody is refused because the monthly job is late. Needs the account''s lock';
+
+create function sb.frozen_prices(p_as_of timestamptz) returns jsonb
+language sql stable set search_path = '' as $$
+  select coalesce(jsonb_agg(jsonb_build_object('pricing_id', id, 'operation', operation, 'price_micro', price_micro::text,
+                                               'per_quantity', per_quantity::text, 'unit', unit) order by operation), '[]')
+  from public.credit_pricing
+  where valid_from <= p_as_of and (valid_to is null or valid_to > p_as_of);
+$$;
+
+create function sb.tier_limits(p_tier public.subscription_tiers) returns jsonb
+language sql immutable set search_path = '' as $$
+  select jsonb_build_object(
+    'tier', p_tier.code, 'max_concurrent_runs', p_tier.max_concurrent_runs,
+    'max_parallel_items', p_tier.max_parallel_items, 'sandbox_cpu_millis', p_tier.sandbox_cpu_millis,
+    'sandbox_memory_mb', p_tier.sandbox_memory_mb, 'sandbox_disk_mb', p_tier.sandbox_disk_mb,
+    'sandbox_seconds', p_tier.sandbox_seconds, 'retention_days', p_tier.retention_days,
+    'requests_per_minute', p_tier.requests_per_minute);
+$$;
+comment on function sb.tier_limits(public.subscription_tiers) is
+  'The limits that credits.reserved carries to the runner';
+
+create function sb.admit(p_reservation public.credit_reservations, p_tier public.subscription_tiers) returns void
+language plpgsql set search_path = '' as $$
+declare
+  v_balance public.credit_balances := sb.lock_account(p_reservation.user_id);
+  v_room bigint := case when v_balance.overdraft_limit_micro is null then p_reservation.requested_micro
+                        else greatest(sb.available(v_balance), 0) end;
+  v_hold bigint := least(p_reservation.requested_micro, p_reservation.budget_micro, v_room);
+  v_now timestamptz := clock_timestamp();
+  v_row public.credit_reservations;
+begin
+  if p_tier.code is null or v_hold <= 0 or v_hold < p_reservation.minimum_micro then
+    update public.credit_reservations
+    set state = 'denied', close_reason = 'insufficient', closed_at = v_now, seq = seq + 1, updated_at = v_now
+    where id = p_reservation.id returning * into strict v_row;
+    perform sb.move_account(v_row.user_id, 'denied', 'insufficient', p_reservation => v_row.id, p_run => v_row.run_id);
+    perform sb.append_credit_event('reservation', v_row.id, v_row.seq, 'credits.denied', v_row.user_id, v_row.run_id,
+      jsonb_build_object('reservation_id', v_row.id, 'run_id', v_row.run_id, 'reason', 'insufficient',
+                         'required_micro', v_row.minimum_micro::text, 'available_micro', sb.available(v_balance)::text));
+    return;
+  end if;
+  update public.credit_reservations
+  set state = 'active', held_micro = v_hold, expires_at = v_now + ttl, heartbeat_at = v_now, seq = seq + 1, updated_at = v_now
+  where id = p_reservation.id returning * into strict v_row;
+  v_balance := sb.move_account(v_row.user_id, 'reserve', 'run', p_hold => v_hold,
+                               p_reservation => v_row.id, p_run => v_row.run_id);
+  perform sb.append_credit_event('reservation', v_row.id, v_row.seq, 'credits.reserved', v_row.user_id, v_row.run_id,
+    jsonb_build_object('reservation_id', v_row.id, 'run_id', v_row.run_id, 'held_micro', v_hold::text,
+                       'available_micro', sb.shown_available(v_balance)::text,
+                       'price_as_of', sb.iso_time(v_row.price_as_of), 'expires_at', sb.iso_time(v_row.expires_at),
+                       'ttl_seconds', greatest(1, extract(epoch from v_row.ttl)::int),
+                       'prices', sb.frozen_prices(v_row.price_as_of), 'limits', sb.tier_limits(p_tier)));
+end
+$$;
+comment on function sb.admit is
+  'Decides over a waiting reservation: holds what it asked for or what there is, if that is its minimum, else denies it';
+
+create function sb.promote_waiting(p_user uuid) returns void
+language plpgsql set search_path = '' as $$
+declare
+  v_next public.credit_reservations;
+  v_tier public.subscription_tiers;
+  v_active int;
+begin
+  select t.* into v_tier
+  from public.user_subscriptions s join public.subscription_tiers t on t.code = s.tier_code
+  where s.user_id = p_user and s.status <> 'ended';
+  loop
+    select * into v_next from public.credit_reservations
+    where user_id = p_user and state = 'waiting' order by created_at, id limit 1 for no key update;
+    exit when not found;
+    select count(*) into v_active from public.credit_reservations
+    where user_id = p_user and state = 'active' and expires_at > clock_timestamp();
+    exit when v_active >= v_tier.max_concurrent_runs;
+    perform sb.admit(v_next, v_tier);
+  end loop;
+end
+$$;
+comment on function sb.promote_waiting(uuid) is
+  'Admits waiting reservations in order while the tier has a slot. Needs the lock of the account';
+
+create function sb.close_reservation(p_reservation public.credit_reservations, p_state text, p_reason text, p_key text)
+returns void
+language plpgsql set search_path = '' as $$
+declare
+  v_row public.credit_reservations;
+  v_balance public.credit_balances;
+  v_unfunded bigint;
+begin
+  v_unfunded := sb.burn_grants(p_reservation.user_id, p_reservation.consumed_micro);
+  v_balance := sb.move_account(
+    p_reservation.user_id, case p_state when 'expired' then 'expire_hold' else 'release' end, p_reason,
+    p_debit => p_reservation.consumed_micro, p_hold => -p_reservation.held_micro, p_debt => v_unfunded,
+    p_reservation => p_reservation.id, p_run => p_reservation.run_id, p_key => p_key);
+  update public.credit_reservations
+  set state = p_state, released_micro = held_micro - consumed_micro, closed_at = clock_timestamp(), close_reason = p_reason,
+      seq = seq + 1, updated_at = clock_timestamp()
+  where id = p_reservation.id returning * into strict v_row;
+  perform sb.append_credit_event('reservation', v_row.id, v_row.seq,
+    case p_state when 'expired' then 'credits.expired' else 'credits.released' end, v_row.user_id, v_row.run_id,
+    jsonb_build_object('reservation_id', v_row.id, 'run_id', v_row.run_id, 'consumed_micro', v_row.consumed_micro::text,
+                       'released_micro', v_row.released_micro::text)
+    || case p_state when 'expired' then '{}'::jsonb
+            else jsonb_build_object('available_micro', sb.shown_available(v_balance)::text) end);
+  perform sb.expire_grants(v_row.user_id, clock_timestamp());
+  perform sb.promote_waiting(v_row.user_id);
+end
+$$;
+comment on function sb.close_reservation is
+  'The one end of a reservation: usage becomes debit and burns grants, the rest is free again, the next one is promoted. '
+  'Needs the locks of account and reservation';
+
+create function sb.expire_overdue(p_user uuid) returns setof public.credit_reservations
+language plpgsql set search_path = '' as $$
+declare
+  v_row public.credit_reservations;
+begin
+  for v_row in
+    select * from public.credit_reservations
+    where user_id = p_user and state = 'active' and expires_at <= clock_timestamp()
+    order by id for no key update
+  loop
+    perform sb.close_reservation(v_row, 'expired', 'expired', null);
+    return next v_row;
+  end loop;
+end
+$$;
+comment on function sb.expire_overdue(uuid) is 'Ends the overdue holds of an account. Needs the lock of the account';
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Usage. Lines are priced first, which needs no lock: the account, the reservation and its prices never change.
+
+create type sb.usage_line as (
+  ord bigint, reservation_id uuid, user_id uuid, run_id uuid, step_id uuid, key text, operation text, quantity bigint,
+  pricing_id uuid, price_micro bigint, per_quantity bigint, cost bigint, request_hash bytea, transaction_id uuid,
+  occurred_at timestamptz
+);
+create type sb.usage_room as (reservation_id uuid, room bigint, status text, debt bigint);
+comment on type sb.usage_room is 'How much usage a reservation may be charged now, and where that comes from';
+
+create function sb.price_at(p_operation text, p_as_of timestamptz) returns public.credit_pricing
+language plpgsql stable set search_path = '' as $$
+declare
+  v_price public.credit_pricing;
+begin
+  select * into v_price from public.credit_pricing
+  where operation in (p_operation, 'llm.default.' || substring(p_operation from '^llm\..+\.(input|output)$'))
+    and valid_from <= p_as_of and (valid_to is null or valid_to > p_as_of)
+  order by operation = p_operation desc limit 1;
+  if not found then
+    raise exception 'no price for operation %', p_operation using errcode = 'CR422';
+  end if;
+  return v_price;
+end
+$$;
+comment on function sb.price_at(text, timestamptz) is
+  'The price of an operation at a moment: from valid_from on, until just before valid_to';
+
+create function sb.cost_of(p_quantity numeric, p_price_micro bigint, p_per_quantity bigint) returns bigint
+language plpgsql immutable set search_path = '' as $$
+begin
+  if p_quantity is null or p_quantity in ('NaN', 'Infinity') or p_quantity < 0 or p_quantity <> trunc(p_quantity) then
+    raise exception 'a quantity is a whole number, not %', p_quantity using errcode = '22023';
+  end if;
+  return ceil(p_quantity * p_price_micro / p_per_quantity);
+end
+$$;
+comment on function sb.cost_of(numeric, bigint, bigint) is
+  'Micro-credits, rounded up; 22003 where they do not fit 64 bits';
+
+create function sb.priced_usage(p_items jsonb) returns sb.usage_line[]
+language plpgsql set search_path = '' as $$
+declare
+  v_lines sb.usage_line[];
+  v_missing uuid;
+begin
+  with item as (
+    select i.*, r.id as reservation_id, r.user_id, r.price_as_of
+    from rows from (jsonb_to_recordset(p_items) as (root_run_id uuid, run_id uuid, step_id uuid, key text,
+                    operation text, quantity numeric, occurred_at timestamptz)) with ordinality
+         as i (root_run_id, run_id, step_id, key, operation, quantity, occurred_at, ord)
+    left join public.credit_reservations r on r.run_id = i.root_run_id
+  ), price as materialized (
+    select o.operation, o.price_as_of, p.id, p.price_micro, p.per_quantity
+    from (select distinct operation, price_as_of from item where reservation_id is not null) o,
+         lateral sb.price_at(o.operation, o.price_as_of) p
+  )
+  select array_agg(row(
+           i.ord, i.reservation_id, i.user_id, i.run_id, i.step_id, i.key, i.operation, i.quantity, p.id, p.price_micro,
+           p.per_quantity, sb.cost_of(i.quantity, p.price_micro, p.per_quantity),
+           sb.credit_hash('consume', i.reservation_id::text, i.step_id::text, i.operation, trim_scale(i.quantity)::text),
+           gen_random_uuid(), coalesce(i.occurred_at, clock_timestamp()))::sb.usage_line order by i.ord),
+         (array_agg(i.root_run_id) filter (where i.reservation_id is null))[1]
+  into v_lines, v_missing
+  from item i left join price p on p.operation = i.operation and p.price_as_of = i.price_as_of;
+  if v_missing is not null then
+    raise exception 'no reservation of run %', v_missing using errcode = 'CR404';
+  end if;
+  return v_lines;
+end
+$$;
+comment on function sb.priced_usage(jsonb) is
+  'Usage at the prices of its reservations. The hash leaves occurred_at out: an event and the answer to a question '
+  'about the same step may differ in it';
+
+create function sb.account_bound(p_lines sb.usage_line[]) returns uuid[]
+language plpgsql set search_path = '' as $$
+begin
+  return array(
+    select r.id
+    from (select l.reservation_id, sum(l.cost) as cost from unnest(p_lines) l group by l.reservation_id) u
+    join public.credit_reservations r on r.id = u.reservation_id
+    where r.state <> 'active' or r.expires_at <= clock_timestamp() or r.closing_event is not null
+       or r.consumed_micro + u.cost > r.held_micro
+    order by r.id);
+end
+$$;
+comment on function sb.account_bound(sb.usage_line[]) is
+  'Which reservations cannot take this usage alone, because the hold is short, over or about to be settled. In plpgsql, '
+  'whose plans are kept: this is on the hot path';
+
+create function sb.fund_usage(p_reservation uuid, p_lines sb.usage_line[]) returns sb.usage_room
+language plpgsql set search_path = '' as $$
+declare
+  v_row public.credit_reservations;
+  v_balance public.credit_balances;
+  v_need bigint;
+begin
+  select * into strict v_row from public.credit_reservations where id = p_reservation;
+  if v_row.state = 'active' and v_row.expires_at <= clock_timestamp() then
+    perform sb.close_reservation(v_row, 'expired', 'expired', null);
+    select * into strict v_row from public.credit_reservations where id = p_reservation;
+  end if;
+  select coalesce(sum(fresh.cost), 0) into v_need
+  from (select distinct on (l.key) l.cost from unnest(p_lines) l
+        where l.reservation_id = p_reservation
+          and not exists (select from public.credit_idempotency i where i.user_id = l.user_id and i.key = l.key)
+        order by l.key) fresh;
+  select * into strict v_balance from public.credit_balances where user_id = v_row.user_id;
+  if v_row.state = 'active' then
+    return sb.extend_for_usage(v_row, v_balance, v_need - (v_row.held_micro - v_row.consumed_micro));
+  end if;
+  return sb.charge_late(v_row, v_balance, v_need);
+end
+$$;
+comment on function sb.fund_usage is
+  'Makes room for usage that a hold cannot take alone. Needs the locks of account and reservation';
+
+create function sb.extend_for_usage(p_row public.credit_reservations, p_balance public.credit_balances, p_short bigint)
+returns sb.usage_room
+language plpgsql set search_path = '' as $$
+declare
+  v_left bigint := p_row.held_micro - p_row.consumed_micro;
+  v_want bigint := greatest(0, least(p_short, p_row.budget_micro - p_row.held_micro));
+  v_available bigint := sb.available(p_balance);
+  v_extend bigint;
+  v_debt bigint := 0;
+  v_seq bigint;
+begin
+  if p_short <= 0 then
+    return row(p_row.id, v_left, 'consumed', 0)::sb.usage_room;
+  end if;
+  v_extend := case when p_balance.overdraft_limit_micro is null then v_want else least(v_want, greatest(v_available, 0)) end;
+  if p_balance.overdraft_limit_micro is not null then
+    v_debt := least(v_want - v_extend, greatest(v_available - v_extend + p_balance.overdraft_limit_micro, 0));
+  end if;
+  if v_extend > 0 then
+    p_balance := sb.move_account(p_row.user_id, 'extend', 'usage', p_hold => v_extend,
+                                 p_reservation => p_row.id, p_run => p_row.run_id);
+  end if;
+  if v_debt > 0 then
+    p_balance := sb.move_account(p_row.user_id, 'debt', 'usage', p_hold => v_debt,
+                                 p_reservation => p_row.id, p_run => p_row.run_id);
+  end if;
+  update public.credit_reservations
+  set held_micro = held_micro + v_extend + v_debt, seq = seq + 1, updated_at = clock_timestamp()
+  where id = p_row.id returning seq into strict v_seq;
+  if v_extend < p_short then
+    perform sb.append_credit_event('reservation', p_row.id, v_seq, 'credits.exhausted', p_row.user_id, p_row.run_id,
+      jsonb_build_object('reservation_id', p_row.id, 'run_id', p_row.run_id,
+                         'debt_micro', greatest(0, -sb.available(p_balance))::text));
+  end if;
+  return row(p_row.id, v_left + v_extend + v_debt,
+             case when v_extend < p_short then 'debt' else 'extended' end, v_debt)::sb.usage_room;
+end
+$$;
+comment on function sb.extend_for_usage is
+  'Extends a hold from what is available, else into debt down to the floor, never beyond the run''s budget';
+
+create function sb.charge_late(p_row public.credit_reservations, p_balance public.credit_balances, p_need bigint)
+returns sb.usage_room
+language plpgsql set search_path = '' as $$
+declare
+  v_charge bigint := greatest(0, least(p_need, p_row.budget_micro - p_row.consumed_micro - p_row.late_micro,
+                                       sb.available(p_balance) + p_balance.overdraft_limit_micro));
+  v_unfunded bigint;
+begin
+  if v_charge > 0 then
+    v_unfunded := sb.burn_grants(p_row.user_id, v_charge);
+    perform sb.move_account(p_row.user_id, 'late', 'usage', p_debit => v_charge, p_debt => v_unfunded,
+                            p_reservation => p_row.id, p_run => p_row.run_id);
+  end if;
+  return row(p_row.id, v_charge, 'late', case
+    when p_balance.overdraft_limit_micro is null then 0
+    else v_charge - least(v_charge, greatest(sb.available(p_balance), 0)) end)::sb.usage_room;
+end
+$$;
+comment on function sb.charge_late is
+  'Charges usage whose hold has ended to the account; the entries of the usage carry the amount';
+
+create function sb.record_usage(p_lines sb.usage_line[], p_rooms sb.usage_room[]) returns bigint
+language plpgsql set search_path = '' as $$
+declare
+  v_fresh bigint;
+begin
+  with fresh as (
+    insert into public.credit_idempotency
+      (user_id, key, action, request_hash, outcome, reservation_id, transaction_id, amount_micro)
+    select l.user_id, l.key, 'consume', l.request_hash, 'recorded', l.reservation_id, l.transaction_id, l.cost
+    from unnest(p_lines) l order by l.user_id, l.key
+    on conflict (user_id, key) do nothing
+    returning transaction_id
+  ), line as (
+    select l.*, w.room, w.status = 'late' as late,
+           row_number() over (partition by l.reservation_id order by l.ord) as nth,
+           sum(l.cost) over (partition by l.reservation_id order by l.ord) - l.cost as before
+    from unnest(p_lines) l
+    join fresh f on f.transaction_id = l.transaction_id
+    join unnest(p_rooms) w on w.reservation_id = l.reservation_id
+  ), charged as (
+    select *, least(cost, greatest(room - before, 0))::bigint as charge from line
+  ), total as (
+    select reservation_id, late, count(*) as lines, sum(charge)::bigint as charge, sum(cost)::bigint as cost
+    from charged group by reservation_id, late
+  ), moved as (
+    update public.credit_reservations r
+    set consumed_micro = r.consumed_micro + case when t.late then 0 else t.charge end,
+        late_micro = r.late_micro + case when t.late then t.charge else 0 end,
+        written_off_micro = r.written_off_micro + t.cost - t.charge,
+        seq = r.seq + t.lines, updated_at = clock_timestamp()
+    from total t where r.id = t.reservation_id
+    returning r.id, r.user_id, r.run_id, r.seq - t.lines as seq_before, r.held_micro,
+              r.consumed_micro + r.late_micro as consumed
+  ), entry as (
+    insert into public.credit_transactions (id, user_id, reservation_seq, kind, amount_micro, hold_left_micro,
+      reservation_id, run_id, step_id, operation, quantity, pricing_id, price_micro, per_quantity, cost_micro,
+      idempotency_key, cause, occurred_at)
+    select c.transaction_id, c.user_id, m.seq_before + c.nth, 'consume', -c.charge,
+           case when not c.late then (c.room - c.before - c.charge)::bigint end, c.reservation_id, c.run_id, c.step_id,
+           c.operation, c.quantity, c.pricing_id, c.price_micro, c.per_quantity, c.cost, c.key,
+           case when c.late then 'late' else 'step' end, c.occurred_at
+    from charged c join moved m on m.id = c.reservation_id order by c.ord
+  ), event as (
+    insert into public.event_outbox (source, aggregate_type, aggregate_id, aggregate_seq, type, user_id, root_id, data)
+    select 'credits', 'reservation', m.id, m.seq_before + max(c.nth), 'credits.consumed', m.user_id, m.run_id,
+           jsonb_build_object('reservation_id', m.id, 'run_id', m.run_id, 'consumed_micro', m.consumed::text,
+             'held_micro', m.held_micro::text, 'lines', jsonb_agg(jsonb_build_object(
+               'step_id', c.step_id, 'operation', c.operation, 'quantity', c.quantity::text, 'cost_micro', c.cost::text)
+               order by c.nth))
+    from charged c join moved m on m.id = c.reservation_id
+    -- An event carries at most 64 KiB: 200 lines stay below that with the longest names.
+    group by m.id, m.user_id, m.run_id, m.consumed, m.held_micro, m.seq_before, (c.nth - 1) / 200
+  )
+  select count(*) into v_fresh from fresh;
+  return v_fresh;
+end
+$$;
+comment on function sb.record_usage is
+  'The hot path: keys, entries, one update and one event per reservation, in one statement. What a room does not cover '
+  'is recorded as cost and not charged';
+
+create function sb.settle_if_complete(p_reservation uuid) returns boolean
+language plpgsql set search_path = '' as $$
+declare
+  v_row public.credit_reservations;
+  v_complete boolean;
+begin
+  select * into strict v_row from public.credit_reservations where id = p_reservation;
+  if v_row.state <> 'active' or v_row.closing_event is null then
+    return false;
+  end if;
+  if v_row.closing_step_ids is not null then
+    v_complete := not exists (
+      select from unnest(v_row.closing_step_ids) as named(id)
+      where not exists (select from public.credit_transactions t
+                        where t.reservation_id = v_row.id and t.step_id = named.id and t.kind = 'consume'
+                          and t.created_at >= v_row.created_at));
+  else
+    v_complete := v_row.closing_billable_steps <= (
+      select count(distinct t.step_id) from public.credit_transactions t
+      where t.reservation_id = v_row.id and t.kind = 'consume' and t.run_id = v_row.run_id
+        and t.created_at >= v_row.created_at);
+  end if;
+  if v_complete then
+    perform sb.close_reservation(v_row, 'settled', v_row.closing_event, null);
+  end if;
+  return v_complete;
+end
+$$;
+comment on function sb.settle_if_complete(uuid) is
+  'Settles a run that has ended once all the steps it named are recorded. Needs the locks of account and reservation';
+
+create function sb.settle_lines(p_lines sb.usage_line[], p_bound uuid[]) returns sb.usage_room[]
+language plpgsql set search_path = '' as $$
+declare
+  v_rooms sb.usage_room[];
+  v_reservation uuid;
+  v_key text;
+begin
+  if cardinality(p_bound) > 0 then
+    perform from public.credit_balances
+    where user_id in (select l.user_id from unnest(p_lines) l where l.reservation_id = any (p_bound))
+    order by user_id for no key update;
+  end if;
+  perform from public.credit_reservations
+  where id in (select l.reservation_id from unnest(p_lines) l) order by id for no key update;
+  if exists (select from unnest(sb.account_bound(p_lines)) as bound(id) where bound.id <> all (p_bound)) then
+    raise exception 'a reservation needs its account after all' using errcode = 'CR001';
+  end if;
+
+  select array_agg(row(r.id, r.held_micro - r.consumed_micro, 'consumed', 0)::sb.usage_room) into v_rooms
+  from public.credit_reservations r
+  where r.id in (select l.reservation_id from unnest(p_lines) l) and r.id <> all (p_bound);
+  foreach v_reservation in array p_bound loop
+    v_rooms := v_rooms || sb.fund_usage(v_reservation, p_lines);
+  end loop;
+
+  if sb.record_usage(p_lines, v_rooms) < cardinality(p_lines) then
+    select l.key into v_key
+    from unnest(p_lines) l join public.credit_idempotency i on i.user_id = l.user_id and i.key = l.key
+    where i.request_hash <> l.request_hash limit 1;
+    if found then
+      raise exception 'key % was used for another request', v_key using errcode = 'CR409';
+    end if;
+  end if;
+  foreach v_reservation in array p_bound loop
+    perform sb.settle_if_complete(v_reservation);
+  end loop;
+  return v_rooms;
+end
+$$;
+comment on function sb.settle_lines is
+  'Records usage with the accounts of the bound reservations locked; CR001 when another one turns out to need its account';
+
+create function sb.consume_lines(p_lines sb.usage_line[]) returns sb.usage_room[]
+language plpgsql set search_path = '' as $$
+declare
+  v_bound uuid[] := sb.account_bound(p_lines);
+begin
+  begin
+    return sb.settle_lines(p_lines, v_bound);
+  exception when sqlstate 'CR001' then
+    -- The rollback of this block has freed the reservations, so the accounts can be locked first.
+    select array_agg(distinct l.reservation_id order by l.reservation_id) into v_bound from unnest(p_lines) l;
+  end;
+  return sb.settle_lines(p_lines, v_bound);
+end
+$$;
+comment on function sb.consume_lines is
+  'Chooses the path without locks and starts again with all of them when the locked rows disagree';
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- What the credits service calls.
+
+create function public.check_credits(p_user uuid, p_operation text, p_quantity numeric)
+returns table (allowed boolean, reason text, cost bigint, available bigint, unlimited boolean,
+               active_runs int, max_runs int, pricing_id uuid)
+language plpgsql security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := clock_timestamp();
+  v_price public.credit_pricing := sb.price_at(p_operation, v_now);
+  v_balance public.credit_balances;
+  v_tier public.subscription_tiers;
+  v_cost bigint := sb.cost_of(p_quantity, v_price.price_micro, v_price.per_quantity);
+  v_available bigint;
+  v_active int;
+  v_reason text;
+begin
+  select * into v_balance from public.credit_balances where user_id = p_user;
+  if not found then
+    raise exception 'no account %', p_user using errcode = 'CR404';
+  end if;
+  select t.* into v_tier from public.user_subscriptions s join public.subscription_tiers t on t.code = s.tier_code
+  where s.user_id = p_user and s.status <> 'ended';
+  -- What the sweepers have not tidied yet counts as tidied.
+  select sb.available(v_balance) + coalesce(sum(r.held_micro - r.consumed_micro) filter (where r.expires_at <= v_now), 0),
+         count(*) filter (where r.expires_at > v_now) into v_available, v_active
+  from public.credit_reservations r where r.user_id = p_user and r.state = 'active';
+  v_available := v_available - least(greatest(v_available, 0), (
+    select coalesce(sum(g.remaining_micro), 0) from public.credit_grants g
+    where g.user_id = p_user and g.remaining_micro > 0 and g.expires_at <= v_now));
+  v_reason := case
+    when v_tier.code is null or (v_balance.overdraft_limit_micro is not null and v_available < v_cost) then 'insufficient'
+    when v_active >= v_tier.max_concurrent_runs then 'concurrency_limit' else 'ok' end;
+  return query select v_reason = 'ok', v_reason, v_cost,
+    case when v_balance.overdraft_limit_micro is not null then v_available end,
+    v_balance.overdraft_limit_micro is null, v_active, v_tier.max_concurrent_runs, v_price.id;
+end
+$$;
+comment on function public.check_credits is
+  'Whether an account could pay for an operation now. Advice without a lock: only a reservation holds';
+
+create function public.reserve_credits(p_user uuid, p_run uuid, p_amount bigint, p_key text, p_ttl interval,
+                                       p_minimum bigint default null, p_budget bigint default null)
+returns table (status text, reservation_id uuid, held bigint, available bigint, expires_at timestamptz, price_as_of timestamptz)
+language plpgsql security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+  v_hash bytea := sb.credit_hash('reserve', p_run::text, p_amount::text, p_minimum::text, p_budget::text);
+  v_seen public.credit_idempotency;
+  v_id uuid;
+begin
+  if p_run is null or p_amount is null or p_amount <= 0 or p_minimum < 0 or p_ttl is null or p_ttl <= interval '0' then
+    raise exception 'a reservation needs a run, a positive amount and a time to live' using errcode = '22023';
+  end if;
+  perform sb.lock_account(p_user);
+  v_seen := sb.seen_credit_request(p_user, p_key, v_hash);
+  if v_seen.key is not null then
+    return query select * from sb.reserve_reply(v_seen.reservation_id, true);
+    return;
+  end if;
+  if exists (select from public.credit_reservations where run_id = p_run) then
+    raise exception 'run % was reserved under another key', p_run using errcode = 'CR409';
+  end if;
+  perform sb.renew_account(p_user, clock_timestamp());
+  perform sb.expire_overdue(p_user);
+  insert into public.credit_reservations (user_id, run_id, requested_micro, minimum_micro, budget_micro, price_as_of, ttl)
+  values (p_user, p_run, p_amount, greatest(0, least(p_amount, coalesce(p_minimum, p_amount), p_budget)), p_budget,
+          clock_timestamp(), p_ttl)
+  returning id into v_id;
+  perform sb.promote_waiting(p_user);
+  insert into public.credit_idempotency (user_id, key, action, request_hash, outcome, reservation_id, amount_micro)
+  select p_user, p_key, 'reserve', v_hash, r.state, r.id, r.held_micro from public.credit_reservations r where r.id = v_id;
+  return query select * from sb.reserve_reply(v_id, false);
+end
+$$;
+comment on function public.reserve_credits is
+  'Holds credits for a run and everything below it: p_amount, less where there is less, but never less than p_minimum '
+  '(default: all of p_amount) nor more than p_budget. status: reserved, replayed, insufficient (stored: stays so for this '
+  'key), concurrency_limit (waits in order, holds nothing)';
+
+create function sb.reserve_reply(p_reservation uuid, p_replay boolean)
+returns table (status text, reservation_id uuid, held bigint, available bigint, expires_at timestamptz, price_as_of timestamptz)
+language sql set search_path = '' as $$
+  select case when r.state = 'denied' then 'insufficient' when r.state = 'waiting' then 'concurrency_limit'
+              when p_replay then 'replayed' else 'reserved' end,
+         r.id, r.held_micro, sb.shown_available(b), r.expires_at, r.price_as_of
+  from public.credit_reservations r join public.credit_balances b on b.user_id = r.user_id
+  where r.id = p_reservation;
+$$;
+
+create function public.extend_reservation(p_reservation uuid, p_amount bigint, p_key text)
+returns table (status text, held bigint, available bigint)
+language plpgsql security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+  v_row public.credit_reservations;
+  v_balance public.credit_balances;
+  v_hash bytea := sb.credit_hash('extend', p_reservation::text, p_amount::text);
+  v_seen public.credit_idempotency;
+  v_status text;
+begin
+  if p_amount is null or p_amount <= 0 then
+    raise exception 'an extension is a positive amount' using errcode = '22023';
+  end if;
+  v_row := sb.lock_reservation(p_reservation);
+  v_seen := sb.seen_credit_request(v_row.user_id, p_key, v_hash);
+  if v_seen.key is not null then
+    v_status := case v_seen.outcome when 'extended' then 'replayed' else v_seen.outcome end;
+  else
+    perform sb.renew_account(v_row.user_id, clock_timestamp());
+    select * into strict v_balance from public.credit_balances where user_id = v_row.user_id;
+    v_status := case
+      when v_row.state <> 'active' or v_row.expires_at <= clock_timestamp() then 'closed'
+      when v_row.budget_micro - v_row.held_micro < p_amount then 'insufficient'
+      when v_balance.overdraft_limit_micro is not null and sb.available(v_balance) < p_amount then 'insufficient'
+      else 'extended' end;
+    if v_status = 'extended' then
+      perform sb.move_account(v_row.user_id, 'extend', 'request', p_hold => p_amount, p_reservation => v_row.id,
+                              p_run => v_row.run_id, p_key => p_key);
+      update public.credit_reservations
+      set held_micro = held_micro + p_amount, seq = seq + 1, updated_at = clock_timestamp() where id = v_row.id;
+    end if;
+    insert into public.credit_idempotency (user_id, key, action, request_hash, outcome, reservation_id, amount_micro)
+    values (v_row.user_id, p_key, 'extend', v_hash, v_status, v_row.id, p_amount);
+  end if;
+  return query select v_status, r.held_micro, sb.shown_available(b)
+  from public.credit_reservations r join public.credit_balances b on b.user_id = r.user_id where r.id = p_reservation;
+end
+$$;
+comment on function public.extend_reservation is
+  'Raises a hold by the whole amount or not at all. status: extended, replayed, insufficient, closed; the refusals are '
+  'stored too, so another try needs another key';
+
+create function public.heartbeat_reservations(p_reservations uuid[]) returns table (reservation_id uuid, alive boolean)
+language sql security definer set search_path = '' as $$
+  with locked as (
+    select id from public.credit_reservations
+    where id = any (p_reservations) and state = 'active' order by id for no key update
+  ), renewed as (
+    update public.credit_reservations r
+    set expires_at = clock_timestamp() + r.ttl, heartbeat_at = clock_timestamp(), updated_at = clock_timestamp()
+    from locked
+    where r.id = locked.id and r.state = 'active' and r.expires_at > clock_timestamp()
+    returning r.id
+  )
+  select asked.id, renewed.id is not null or coalesce(r.state = 'waiting', false)
+  from (select distinct id from unnest(p_reservations) as given(id)) asked
+  left join renewed on renewed.id = asked.id
+  left join public.credit_reservations r on r.id = asked.id;
+$$;
+comment on function public.heartbeat_reservations is
+  'Renews live holds by their time to live; one that is over stays over, also before the sweep. A waiting one is alive';
+
+create function public.consume_credits(p_reservation uuid, p_key text, p_operation text, p_quantity numeric, p_step uuid,
+                                       p_occurred_at timestamptz)
+returns table (status text, transaction_id uuid, cost bigint, held_left bigint, debt bigint)
+language plpgsql security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+  v_run uuid;
+  v_lines sb.usage_line[];
+  v_room sb.usage_room;
+  v_seen public.credit_idempotency;
+begin
+  if p_quantity is null or p_quantity in ('NaN', 'Infinity') or p_quantity <= 0 or p_step is null
+     or p_key is null or length(p_key) not between 1 and 200 then
+    raise exception 'usage has a key, a step and a positive quantity' using errcode = '22023';
+  end if;
+  select run_id into v_run from public.credit_reservations where id = p_reservation;
+  if not found then
+    raise exception 'no reservation %', p_reservation using errcode = 'CR404';
+  end if;
+  v_lines := sb.priced_usage(jsonb_build_array(jsonb_build_object(
+    'root_run_id', v_run, 'run_id', v_run, 'step_id', p_step, 'key', p_key, 'operation', p_operation,
+    'quantity', p_quantity, 'occurred_at', p_occurred_at)));
+  v_room := (sb.consume_lines(v_lines))[1];
+  select * into strict v_seen from public.credit_idempotency where user_id = v_lines[1].user_id and key = p_key;
+  return query select
+    case when v_seen.transaction_id <> v_lines[1].transaction_id then 'replayed' else v_room.status end,
+    v_seen.transaction_id, v_seen.amount_micro, r.held_micro - r.consumed_micro - r.released_micro,
+    case when v_seen.transaction_id <> v_lines[1].transaction_id then 0 else v_room.debt end
+  from public.credit_reservations r where r.id = p_reservation;
+end
+$$;
+comment on function public.consume_credits is
+  'Records usage of one operation, always: from the hold, else from what is available (extended), else as debt. status: '
+  'consumed, replayed, extended, debt (the run must stop spending), late (the hold had ended; charged to the account)';
+
+create function public.consume_usage(p_items jsonb) returns table (reservation_id uuid, status text, debt bigint)
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_lines sb.usage_line[] := sb.priced_usage(p_items);
+begin
+  if v_lines is not null then
+    return query select r.reservation_id, r.status, r.debt from unnest(sb.consume_lines(v_lines)) r;
+  end if;
+end
+$$;
+comment on function public.consume_usage is
+  'consume_credits for many lines of many runs in few statements. Items: root_run_id, run_id, step_id, key, operation, '
+  'quantity (zero is recorded), occurred_at. All or nothing';
+
+create function public.record_closing(p_run uuid, p_event text, p_billable_steps int, p_step_ids uuid[])
+returns table (status text, reservation_id uuid)
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_id uuid;
+  v_row public.credit_reservations;
+begin
+  select id into v_id from public.credit_reservations where run_id = p_run;
+  if not found then
+    raise exception 'no reservation of run %', p_run using errcode = 'CR404';
+  end if;
+  v_row := sb.lock_reservation(v_id);
+  if v_row.state = 'waiting' then
+    perform sb.close_reservation(v_row, 'settled', p_event, null);
+    return query select 'settled', v_id;
+    return;
+  end if;
+  if v_row.state = 'active' and v_row.expires_at <= clock_timestamp() then
+    perform sb.close_reservation(v_row, 'expired', 'expired', null);
+    return query select 'closed', v_id;
+    return;
+  end if;
+  if v_row.state <> 'active' then
+    return query select 'closed', v_id;
+    return;
+  end if;
+  update public.credit_reservations
+  set closing_event = coalesce(closing_event, p_event),
+      closing_billable_steps = coalesce(closing_billable_steps, p_billable_steps),
+      closing_step_ids = case when closing_event is null then p_step_ids else closing_step_ids end,
+      closing_at = coalesce(closing_at, clock_timestamp()), updated_at = clock_timestamp()
+  where id = v_id;
+  return query select case when sb.settle_if_complete(v_id) then 'settled' else 'incomplete' end, v_id;
+end
+$$;
+comment on function public.record_closing is
+  'Takes note that a run has ended and settles it when its billable steps are recorded; else the last of them settles it. '
+  'status: settled, incomplete, closed (there was no live hold)';
+
+create function public.claim_incomplete_closings(p_older interval, p_limit int)
+returns table (reservation_id uuid, run_id uuid, user_id uuid)
+language sql security definer set search_path = '' as $$
+  update public.credit_reservations r set closing_asked_at = clock_timestamp()
+  from (
+    select id from public.credit_reservations
+    where state = 'active' and closing_event is not null and closing_at <= clock_timestamp() - p_older
+      and (closing_asked_at is null or closing_asked_at <= clock_timestamp() - p_older)
+    order by closing_at limit p_limit for no key update skip locked
+  ) due
+  where r.id = due.id
+  returning r.id, r.run_id, r.user_id;
+$$;
+comment on function public.claim_incomplete_closings is
+  'Ended runs whose steps are not all recorded after this while, each to one asker at a time';
+
+create function public.release_credits(p_reservation uuid, p_key text, p_reason text)
+returns table (status text, consumed bigint, released bigint, available bigint)
+language plpgsql security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+  v_row public.credit_reservations := sb.lock_reservation(p_reservation);
+  v_hash bytea := sb.credit_hash('release', p_reservation::text);
+  v_seen public.credit_idempotency;
+  v_status text;
+begin
+  v_seen := sb.seen_credit_request(v_row.user_id, p_key, v_hash);
+  v_status := case
+    when v_seen.key is not null and v_seen.outcome = 'settled' then 'replayed'
+    when v_seen.key is not null then v_seen.outcome
+    when v_row.state = 'active' and v_row.expires_at <= clock_timestamp() or v_row.state = 'expired' then 'already_expired'
+    when v_row.state in ('active', 'waiting') then 'settled'
+    when v_row.state = 'settled' then 'replayed'
+    else 'denied' end;
+  if v_row.state in ('active', 'waiting') and v_seen.key is null then
+    perform sb.close_reservation(v_row, case v_status when 'settled' then 'settled' else 'expired' end,
+                                 case v_status when 'settled' then coalesce(p_reason, 'released') else 'expired' end, p_key);
+  end if;
+  if v_seen.key is null then
+    insert into public.credit_idempotency (user_id, key, action, request_hash, outcome, reservation_id, amount_micro)
+    select r.user_id, p_key, 'release', v_hash, v_status, r.id, r.released_micro
+    from public.credit_reservations r where r.id = p_reservation;
+  end if;
+  return query select v_status, r.consumed_micro, r.released_micro, sb.shown_available(b)
+  from public.credit_reservations r join public.credit_balances b on b.user_id = r.user_id where r.id = p_reservation;
+end
+$$;
+comment on function public.release_credits is
+  'Ends a hold: what was used is debited, the rest is free, and the next waiting run is admitted. '
+  'status: settled, replayed, already_expired, denied';
+
+create function public.expire_reservations(p_limit int) returns table (reservation_id uuid, user_id uuid)
+language plpgsql security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+  v_users uuid[];
+  v_user uuid;
+begin
+  v_users := array(
+    select b.user_id from public.credit_balances b
+    where b.user_id in (select o.user_id from (
+      select r.user_id from public.credit_reservations r
+      where r.state = 'active' and r.expires_at <= clock_timestamp() order by r.expires_at limit p_limit) o)
+    order by b.user_id for no key update skip locked);
+  perform from public.credit_reservations r
+  where r.user_id = any (v_users) and r.state = 'active' and r.expires_at <= clock_timestamp()
+  order by r.id for no key update;
+  foreach v_user in array v_users loop
+    return query select e.id, e.user_id from sb.expire_overdue(v_user) e;
+  end loop;
+end
+$$;
+comment on function public.expire_reservations is 'Sweeps overdue holds; several sweepers do not wait for each other';
+
+create function public.grant_monthly_credits(p_as_of timestamptz, p_limit int)
+returns table (user_id uuid, period_start timestamptz, granted bigint, rolled bigint, expired bigint, skipped int)
+language plpgsql security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+  v_user uuid;
+begin
+  for v_user in
+    select b.user_id from public.credit_balances b
+    where b.user_id in (select s.user_id from public.user_subscriptions s
+                        where s.status <> 'ended' and s.current_period_end <= p_as_of
+                        order by s.current_period_end limit p_limit)
+    order by b.user_id for no key update skip locked
+  loop
+    return query select v_user, r.period_start, r.granted, r.rolled, r.expired, r.skipped
+                 from sb.renew_account(v_user, p_as_of) r where r.renewed;
+  end loop;
+end
+$$;
+comment on function public.grant_monthly_credits is
+  'Begins the new period of accounts whose old one is over: expiry, rollover, grant. Missed periods are skipped, and '
+  'counted; a repeat finds nothing to do. Returns fewer than p_limit rows when another worker is at it';
+
+create function public.adjust_credits(p_user uuid, p_kind text, p_amount bigint, p_key text, p_reason text,
+                                      p_reverses uuid default null)
+returns table (status text, transaction_id uuid, available bigint)
+language plpgsql security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+  v_balance public.credit_balances;
+  v_hash bytea := sb.credit_hash('adjust', p_kind, p_amount::text, p_reverses::text);
+  v_seen public.credit_idempotency;
+  v_left bigint;
+  v_id uuid := gen_random_uuid();
+  v_status text := 'adjusted';
+begin
+  if p_amount is null or p_amount = 0 or p_kind is null or p_kind not in ('adjust', 'refund') or p_reason is null
+     or (p_kind = 'refund') <> (p_reverses is not null) or (p_kind = 'refund' and p_amount < 0) then
+    raise exception 'an adjustment is not zero; a refund is positive and names what it reverses' using errcode = '22023';
+  end if;
+  v_balance := sb.lock_account(p_user);
+  v_seen := sb.seen_credit_request(p_user, p_key, v_hash);
+  if v_seen.key is not null then
+    return query select case v_seen.outcome when 'adjusted' then 'replayed' else v_seen.outcome end,
+                        v_seen.transaction_id, sb.shown_available(v_balance);
+    return;
+  end if;
+  if p_kind = 'refund' then
+    select -t.amount_micro - coalesce((select sum(x.amount_micro) from public.credit_transactions x
+                                       where x.reverses_id = t.id), 0) into v_left
+    from public.credit_transactions t where t.id = p_reverses and t.user_id = p_user and t.kind = 'consume';
+    if not found then
+      raise exception 'no usage % of this account', p_reverses using errcode = 'CR404';
+    end if;
+  end if;
+  if p_amount > v_left then
+    v_status := 'exceeds_original';
+  elsif p_amount < 0 and v_balance.overdraft_limit_micro is not null and sb.available(v_balance) < -p_amount then
+    v_status := 'insufficient';
+  elsif p_amount > 0 then
+    perform sb.add_grant(p_user, p_kind, p_key, p_amount, p_reason,
+                         p_key => p_key, p_reverses => p_reverses, p_transaction => v_id);
+  else
+    perform sb.move_account(p_user, 'adjust', p_reason, p_amount => p_amount, p_debit => -p_amount,
+                            p_debt => sb.burn_grants(p_user, -p_amount), p_key => p_key, p_id => v_id);
+  end if;
+  insert into public.credit_idempotency (user_id, key, action, request_hash, outcome, transaction_id, amount_micro)
+  values (p_user, p_key, 'adjust', v_hash, v_status, case v_status when 'adjusted' then v_id end, p_amount);
+  return query select v_status, case v_status when 'adjusted' then v_id end, sb.shown_available(b)
+               from public.credit_balances b where b.user_id = p_user;
+end
+$$;
+comment on function public.adjust_credits is
+  'A correction by an operator (kind adjust, either sign) or a refund of usage, never above what it cost. '
+  'status: adjusted, replayed, insufficient, exceeds_original';
+
+create function public.open_account(p_user uuid, p_time_zone text default 'UTC') returns boolean
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_tier public.subscription_tiers;
+  v_now timestamptz := clock_timestamp();
+  v_period record;
+begin
+  select * into strict v_tier from public.subscription_tiers where code = 'free';
+  insert into public.credit_balances (user_id, overdraft_limit_micro) values (p_user, v_tier.overdraft_limit_micro)
+  on conflict (user_id) do nothing;
+  perform sb.lock_account(p_user);
+  if exists (select from public.user_subscriptions where user_id = p_user) then
+    return false;
+  end if;
+  v_period := sb.billing_period(v_now, p_time_zone, v_now);
+  insert into public.user_subscriptions (user_id, tier_code, anchor_at, time_zone, current_period_start, current_period_end,
+                                         tier_effective_from)
+  values (p_user, v_tier.code, v_now, p_time_zone, v_period.period_start, v_period.period_end, v_now);
+  perform sb.add_grant(p_user, 'monthly', sb.iso_time(v_period.period_start), v_tier.monthly_credits_micro, 'period',
+                       50, v_period.period_end, v_period.period_start);
+  return true;
+end
+$$;
+comment on function public.open_account is
+  'The start of every user: account, Free subscription and first grant. False when there was one before, ended or not';
+
+create function public.close_account(p_user uuid) returns boolean
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_ended int;
+begin
+  insert into public.credit_balances (user_id, overdraft_limit_micro) values (p_user, 0) on conflict (user_id) do nothing;
+  perform sb.lock_account(p_user);
+  update public.user_subscriptions set status = 'ended', ended_at = v_now, updated_at = v_now
+  where user_id = p_user and status <> 'ended';
+  get diagnostics v_ended = row_count;
+  if not exists (select from public.user_subscriptions where user_id = p_user) then
+    -- The deletion overtook the creation: this row keeps a late user.created from opening the account.
+    insert into public.user_subscriptions (user_id, tier_code, status, anchor_at, current_period_start, current_period_end,
+                                           tier_effective_from, ended_at)
+    values (p_user, 'free', 'ended', v_now, v_now, v_now + interval '1 month', v_now, v_now);
+  end if;
+  perform sb.promote_waiting(p_user);
+  return v_ended > 0;
+end
+$$;
+comment on function public.close_account is
+  'Ends the subscription of a deleted user: nothing is admitted any more, what waits is denied. Balance and ledger stay';
+
+create function public.change_tier(p_user uuid, p_tier text, p_key text) returns table (status text, tier text)
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_hash bytea := sb.credit_hash('tier', p_tier);
+  v_now timestamptz := clock_timestamp();
+  v_seen public.credit_idempotency;
+  v_sub public.user_subscriptions;
+  v_from public.subscription_tiers;
+  v_to public.subscription_tiers;
+  v_status text;
+begin
+  perform sb.lock_account(p_user);
+  v_seen := sb.seen_credit_request(p_user, p_key, v_hash);
+  if v_seen.key is not null then
+    return query select 'replayed', p_tier;
+    return;
+  end if;
+  perform sb.renew_account(p_user, v_now);
+  select * into v_sub from public.user_subscriptions s
+  where s.user_id = p_user and s.status <> 'ended' for no key update;
+  if not found then
+    raise exception 'account % has no live subscription', p_user using errcode = 'CR404';
+  end if;
+  select * into v_to from public.subscription_tiers where code = p_tier;
+  if not found then
+    raise exception 'no tier %', p_tier using errcode = 'CR404';
+  end if;
+  select * into strict v_from from public.subscription_tiers where code = v_sub.tier_code;
+  v_status := case when v_to.position > v_from.position then 'upgraded'
+                   when v_to.position < v_from.position then 'scheduled' else 'unchanged' end;
+  if v_status = 'upgraded' then
+    perform sb.apply_tier(p_user, p_tier, v_now, p_key);
+    if v_to.monthly_credits_micro > v_from.monthly_credits_micro then
+      perform sb.add_grant(p_user, 'upgrade', p_key, v_to.monthly_credits_micro - v_from.monthly_credits_micro, 'upgrade',
+                           50, v_sub.current_period_end, v_sub.current_period_start);
+    end if;
+    perform sb.promote_waiting(p_user);
+  else
+    update public.user_subscriptions s set next_tier_code = nullif(p_tier, s.tier_code), updated_at = v_now where s.id = v_sub.id;
+  end if;
+  insert into public.credit_idempotency (user_id, key, action, request_hash, outcome, amount_micro)
+  values (p_user, p_key, 'tier', v_hash, v_status, 0);
+  return query select v_status, p_tier;
+end
+$$;
+comment on function public.change_tier is
+  'A higher tier holds at once and grants the difference; a lower one follows when the period ends. '
+  'status: upgraded, scheduled, unchanged (takes a scheduled change back), replayed';
+
+create function public.price_estimate(p_lines jsonb) returns bigint
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_total numeric;
+begin
+  select sum(ceil(l.quantity * p.price_micro / p.per_quantity)) into v_total
+  from jsonb_to_recordset(p_lines) as l(operation text, quantity numeric),
+       lateral sb.price_at(l.operation, clock_timestamp()) p;
+  return least(coalesce(v_total, 0), 9223372036854775807);
+end
+$$;
+comment on function public.price_estimate is
+  'What usage would cost now, at most the largest amount there is: an estimate may be absurdly high, a hold is not';
+
+create function public.verify_credits(p_user uuid) returns table (invariant text, expected numeric, found numeric)
+language sql security definer set search_path = '' as $$
+  with balance as (
+    select * from public.credit_balances where user_id = p_user
+  ), hold as (
+    select coalesce(sum(held_micro) filter (where state = 'active'), 0) as held,
+           coalesce(sum(consumed_micro) filter (where state = 'active'), 0) as consuming,
+           coalesce(sum(consumed_micro), 0) as consumed, coalesce(sum(late_micro), 0) as late,
+           coalesce(sum(written_off_micro), 0) as written_off,
+           count(*) filter (where state = 'active' and expires_at > clock_timestamp()) as live
+    from public.credit_reservations where user_id = p_user
+  ), entry as (
+    select coalesce(sum(amount_micro), 0) as amount, coalesce(sum(hold_micro), 0) as hold,
+           coalesce(-sum(amount_micro) filter (where kind = 'consume'), 0) as used,
+           coalesce(sum(cost_micro) filter (where kind = 'consume'), 0) as cost, count(account_seq) as entries
+    from public.credit_transactions where user_id = p_user
+  ), left_over as (
+    select coalesce(sum(remaining_micro), 0) as remaining from public.credit_grants where user_id = p_user
+  ), claim (invariant, expected, found) as (
+    select 'reserved is the sum of live holds', h.held, b.reserved_micro from balance b, hold h
+    union all
+    select 'reserved is the sum of hold entries', e.hold, b.reserved_micro from balance b, entry e
+    union all
+    select 'money is the sum of entries', e.amount, b.credited_micro - b.debited_micro - h.consuming
+    from balance b, entry e, hold h
+    union all
+    select 'grants left less debt is money', l.remaining - b.debt_micro, b.credited_micro - b.debited_micro
+    from balance b, left_over l
+    union all
+    select 'usage of reservations is usage of entries', e.used, h.consumed + h.late from entry e, hold h
+    union all
+    select 'cost is charge and write-off', e.cost, e.used + h.written_off from entry e, hold h
+    union all
+    select 'every change of the account has its entry', e.entries, b.seq from balance b, entry e
+    union all
+    select 'live runs are within the tier', least(h.live, t.max_concurrent_runs), h.live
+    from hold h, public.user_subscriptions s join public.subscription_tiers t on t.code = s.tier_code
+    where s.user_id = p_user and s.status <> 'ended'
+  )
+  select invariant, expected::numeric, found::numeric from claim where expected is distinct from found
+  union all
+  select 'hold of ' || r.id || ' is the sum of its entries', sum(t.hold_micro),
+         case r.state when 'active' then r.held_micro else 0 end
+  from public.credit_reservations r left join public.credit_transactions t on t.reservation_id = r.id
+  where r.user_id = p_user
+  group by r.id having coalesce(sum(t.hold_micro), 0) <> case r.state when 'active' then r.held_micro else 0 end
+  union all
+  select 'usage of ' || r.id || ' is the sum of its entries', -sum(t.amount_micro), r.consumed_micro + r.late_micro
+  from public.credit_reservations r left join public.credit_transactions t on t.reservation_id = r.id and t.kind = 'consume'
+  where r.user_id = p_user
+  group by r.id having coalesce(-sum(t.amount_micro), 0) <> r.consumed_micro + r.late_micro
+  union all
+  select 'grant ' || g.id || ' is within its amount', g.amount_micro, g.remaining_micro
+  from public.credit_grants g where g.user_id = p_user and g.remaining_micro not between 0 and g.amount_micro;
+$$;
+comment on function public.verify_credits is
+  'Recomputes an account from its ledger; every row is an invariant that does not hold, none means no drift';
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Policies. People read their own rows, and everybody what tiers and prices there are; the service reads all.
+
+alter table public.subscription_tiers enable row level security;
+alter table public.user_subscriptions enable row level security;
+alter table public.credit_balances enable row level security;
+alter table public.credit_transactions enable row level security;
+alter table public.credit_pricing enable row level security;
+alter table public.credit_reservations enable row level security;
+alter table public.credit_grants enable row level security;
+alter table public.credit_idempotency enable row level security;
+
+create policy subscription_tiers_service on public.subscription_tiers for all to sb_credits using (true) with check (true);
+create policy user_subscriptions_service on public.user_subscriptions for all to sb_credits using (true) with check (true);
+create policy credit_balances_service on public.credit_balances for all to sb_credits using (true) with check (true);
+create policy credit_transactions_service on public.credit_transactions for all to sb_credits using (true) with check (true);
+create policy credit_pricing_service on public.credit_pricing for all to sb_credits using (true) with check (true);
+create policy credit_reservations_service on public.credit_reservations for all to sb_credits using (true) with check (true);
+create policy credit_grants_service on public.credit_grants for all to sb_credits using (true) with check (true);
+create policy credit_idempotency_service on public.credit_idempotency for all to sb_credits using (true) with check (true);
+
+create policy subscription_tiers_public on public.subscription_tiers for select to authenticated, sb_credits_user using (
+  tableoid = 'public.subscription_tiers'::regclass
+  and tableoid = (select sb.require_user('public.subscription_tiers'))
+);
+create policy user_subscriptions_own on public.user_subscriptions for select to authenticated, sb_credits_user
+  using (user_id = (select sb.current_user_id()) and user_id = (select sb.current_user_id()));
+create policy credit_balances_own on public.credit_balances for select to authenticated, sb_credits_user
+  using (user_id = (select sb.current_user_id()) and user_id = (select sb.current_user_id()));
+create policy credit_transactions_own on public.credit_transactions for select to authenticated, sb_credits_user
+  using (user_id = (select sb.current_user_id()) and user_id = (select sb.current_user_id()));
+create policy credit_pricing_public on public.credit_pricing for select to authenticated, sb_credits_user using (
+  tableoid = 'public.credit_pricing'::regclass
+  and tableoid = (select sb.require_user('public.credit_pricing'))
+);
+create policy credit_reservations_own on public.credit_reservations for select to authenticated, sb_credits_user
+  using (user_id = (select sb.current_user_id()) and user_id = (select sb.current_user_id()));
+create policy credit_grants_own on public.credit_grants for select to authenticated, sb_credits_user
+  using (user_id = (select sb.current_user_id()) and user_id = (select sb.current_user_id()));
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Grants. Nobody may write the tables: the functions do, with the rights of their owner.
+
+revoke all on table
+  public.subscription_tiers, public.user_subscriptions, public.credit_balances, public.credit_transactions,
+  public.credit_pricing, public.credit_reservations, public.credit_grants, public.credit_idempotency
+  from public, anon, authenticated, service_role;
+revoke all on function
+  sb.credit_hash, sb.iso_time, sb.billing_period, sb.append_credit_event, sb.seen_credit_request,
+  sb.lock_account, sb.lock_reservation, sb.move_account, sb.burn_grants, sb.add_grant, sb.available,
+  sb.shown_available, sb.expire_grants, sb.apply_tier, sb.renew_account, sb.frozen_prices, sb.tier_limits,
+  sb.admit, sb.promote_waiting, sb.close_reservation, sb.expire_overdue, sb.price_at, sb.cost_of,
+  sb.priced_usage, sb.account_bound, sb.fund_usage, sb.extend_for_usage, sb.charge_late, sb.record_usage,
+  sb.settle_if_complete, sb.settle_lines, sb.consume_lines, sb.reserve_reply, public.check_credits,
+  public.reserve_credits, public.extend_reservation, public.heartbeat_reservations, public.consume_credits,
+  public.consume_usage, public.record_closing, public.claim_incomplete_closings, public.release_credits,
+  public.expire_reservations, public.grant_monthly_credits, public.adjust_credits, public.open_account,
+  public.close_account, public.change_tier, public.price_estimate, public.verify_credits
+  from public, anon, authenticated, service_role;
+revoke all on type sb.usage_line, sb.usage_room from public;
+
+grant select on
+  public.subscription_tiers, public.user_subscriptions, public.credit_balances, public.credit_transactions,
+  public.credit_pricing, public.credit_reservations, public.credit_grants, public.credit_idempotency
+  to sb_credits;
+grant select on
+  public.subscription_tiers, public.user_subscriptions, public.credit_balances, public.credit_transactions,
+  public.credit_pricing, public.credit_reservations, public.credit_grants
+  to sb_credits_user, authenticated;
+grant execute on function
+  public.check_credits, public.reserve_credits, public.extend_reservation, public.heartbeat_reservations,
+  public.consume_credits, public.consume_usage, public.record_closing, public.claim_incomplete_closings,
+  public.release_credits, public.expire_reservations, public.grant_monthly_credits, public.adjust_credits,
+  public.open_account, public.close_account, public.change_tier, public.price_estimate, public.verify_credits
+  to sb_credits;
+
+-- migrate:down
+
+drop function
+  public.verify_credits, public.price_estimate, public.change_tier, public.close_account, public.open_account,
+  public.adjust_credits, public.grant_monthly_credits, public.expire_reservations, public.release_credits,
+  public.claim_incomplete_closings, public.record_closing, public.consume_usage, public.consume_credits,
+  public.heartbeat_reservations, public.extend_reservation, public.reserve_credits, public.check_credits;
+drop function
+  sb.reserve_reply, sb.consume_lines, sb.settle_lines, sb.settle_if_complete, sb.record_usage, sb.charge_late,
+  sb.extend_for_usage, sb.fund_usage, sb.account_bound, sb.priced_usage, sb.cost_of, sb.price_at,
+  sb.expire_overdue, sb.close_reservation, sb.promote_waiting, sb.admit, sb.tier_limits, sb.frozen_prices,
+  sb.renew_account, sb.apply_tier, sb.expire_grants, sb.shown_available, sb.available, sb.add_grant,
+  sb.burn_grants, sb.move_account, sb.lock_reservation, sb.lock_account, sb.seen_credit_request,
+  sb.append_credit_event, sb.billing_period, sb.iso_time, sb.credit_hash;
+drop type sb.usage_line, sb.usage_room;
+select sb.forget_partitions('credit_transactions');
+drop table
+  public.credit_transactions, public.credit_idempotency, public.credit_grants, public.credit_reservations,
+  public.credit_pricing, public.credit_balances, public.user_subscriptions, public.subscription_tiers;

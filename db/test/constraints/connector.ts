@@ -1,0 +1,140 @@
+import {
+  alice,
+  bob,
+  type ConstrainedTables,
+  credential,
+  definition,
+  first,
+  implied,
+  nobody,
+  now,
+  second,
+} from './table.ts';
+
+const insecure = 'http://example.com';
+const secure = 'https://example.com';
+
+export const connector: ConstrainedTables = {
+  'public.connector_definitions': {
+    row: {
+      id: definition,
+      slug: 'test_a',
+      name: 'A',
+      description: '',
+      category: 'other',
+      auth_methods: '{api_key}',
+      api_base_url: secure,
+      api_hosts: '{example.com}',
+      secret_ref: 'a',
+    },
+    second: { id: first, slug: 'test_b' },
+    required: `id slug name description category enabled auth_methods revoke_style client_auth body_format scope_separator
+      pkce refresh_mode default_scopes optional_scopes authorize_params url_variables token_answer api_base_url api_hosts
+      api_headers secret_ref version created_at updated_at`,
+    violations: {
+      connector_definitions_pkey: [{ id: definition }],
+      connector_definitions_slug_key: [{ slug: 'test_a' }],
+      connector_definitions_api_base_url_https: [{ api_base_url: insecure }],
+      connector_definitions_api_headers_object: [{ api_headers: '[]' }],
+      connector_definitions_api_hosts_some: [{ api_hosts: '{}' }],
+      connector_definitions_auth_methods_known: [{ auth_methods: '{password}' }, { auth_methods: '{}' }],
+      connector_definitions_authorize_params_object: [{ authorize_params: '[]' }],
+      connector_definitions_authorize_url_https: [{ authorize_url: insecure }],
+      connector_definitions_body_format_known: [{ body_format: 'xml' }],
+      connector_definitions_category_known: [{ category: 'games' }],
+      connector_definitions_client_auth_known: [{ client_auth: 'cookie' }],
+      connector_definitions_documentation_url_https: [{ documentation_url: insecure }],
+      connector_definitions_name_length: [{ name: '' }, { name: 'n'.repeat(101) }],
+      connector_definitions_oauth_has_urls: [
+        { auth_methods: '{oauth2}', token_url: secure },
+        { auth_methods: '{oauth2}', authorize_url: secure },
+      ],
+      connector_definitions_refresh_mode_known: [{ refresh_mode: 'maybe' }],
+      connector_definitions_refresh_url_https: [{ refresh_url: insecure }],
+      connector_definitions_revoke_style_known: [{ revoke_style: 'letter' }],
+      connector_definitions_revoke_url_https: [{ revoke_url: insecure }],
+      connector_definitions_scope_separator_known: [{ scope_separator: ';' }],
+      connector_definitions_slug_form: [{ slug: 'Test' }, { slug: 'a' }],
+      connector_definitions_token_answer_object: [{ token_answer: '[]' }],
+      connector_definitions_token_url_https: [{ token_url: insecure }],
+      connector_definitions_url_variables_object: [{ url_variables: '[]' }],
+      connector_definitions_version_positive: [{ version: '0' }],
+    },
+  },
+  'public.connector_credentials': {
+    row: {
+      id: credential,
+      user_id: alice,
+      definition_id: definition,
+      provider_account_id: 'a',
+      is_default: 'true',
+      auth_method: 'api_key',
+      key_id: 'k1',
+      access_token: '\\x00',
+    },
+    second: { id: first, provider_account_id: 'b', is_default: 'false' },
+    required: `id user_id definition_id provider_account_id label is_default status auth_method granted_scopes key_id
+      access_token refresh_lease_version refresh_failures event_seq version created_at updated_at`,
+    violations: {
+      connector_credentials_pkey: [{ id: credential }],
+      connector_credentials_account_key: [{ provider_account_id: 'a' }],
+      connector_credentials_default_idx: [{ is_default: 'true' }],
+      connector_credentials_id_user_key: implied,
+      connector_credentials_auth_method_known: [{ auth_method: 'password' }],
+      connector_credentials_key_id_form: [{ key_id: '' }, { key_id: 'a/b' }],
+      connector_credentials_label_length: [{ label: 'l'.repeat(201) }],
+      connector_credentials_lease_whole: [{ refresh_lease_owner: 'a' }, { refresh_lease_until: now }],
+      connector_credentials_refresh_failures_natural: [{ refresh_failures: '-1' }],
+      connector_credentials_status_known: [{ status: 'lost' }],
+      connector_credentials_version_positive: [{ version: '0' }],
+    },
+    foreignKeys: {
+      connector_credentials_definition_fkey: { broken: [{ definition_id: nobody }], onDelete: 'refuses' },
+      connector_credentials_user_fkey: { broken: [{ user_id: nobody }], onDelete: 'cascades' },
+    },
+  },
+  'public.connector_usage_log': {
+    row: {
+      id: first,
+      created_at: now,
+      user_id: alice,
+      credential_id: credential,
+      definition_id: definition,
+      action: 'list',
+      access: 'read',
+      outcome: 'ok',
+      duration_ms: '1',
+    },
+    second: { id: second },
+    required: `id created_at user_id definition_id action access outcome duration_ms request_bytes response_bytes retries
+      cost_micro`,
+    violations: {
+      connector_usage_log_pkey: [{ id: first }],
+      connector_usage_log_access_known: [{ access: 'own' }],
+      connector_usage_log_action_length: [{ action: '' }, { action: 'a'.repeat(101) }],
+      connector_usage_log_cost_natural: [{ cost_micro: '-1' }],
+      connector_usage_log_duration_natural: [{ duration_ms: '-1' }],
+      connector_usage_log_outcome_known: [{ outcome: 'fine' }],
+      connector_usage_log_request_bytes_natural: [{ request_bytes: '-1' }],
+      connector_usage_log_response_bytes_natural: [{ response_bytes: '-1' }],
+      connector_usage_log_retries_natural: [{ retries: '-1' }],
+      connector_usage_log_upstream_status_http: [{ upstream_status: '99' }, { upstream_status: '600' }],
+    },
+    foreignKeys: {
+      connector_usage_log_credential_fkey: {
+        broken: [{ credential_id: nobody }, { user_id: bob }],
+        onDelete: { setsNull: 'credential_id' },
+      },
+      connector_usage_log_definition_fkey: {
+        broken: [{ definition_id: nobody }],
+        alone: { credential_id: null },
+        onDelete: 'refuses',
+      },
+      connector_usage_log_user_fkey: {
+        broken: [{ user_id: nobody, credential_id: null }],
+        alone: { credential_id: null },
+        onDelete: 'cascades',
+      },
+    },
+  },
+};

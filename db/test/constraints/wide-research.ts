@@ -1,0 +1,145 @@
+import {
+  alice,
+  bob,
+  type ConstrainedTables,
+  first,
+  fourth,
+  implied,
+  job,
+  nobody,
+  now,
+  second,
+  template,
+  third,
+} from './table.ts';
+
+const long = 'x'.repeat(20_001);
+
+export const wideResearch: ConstrainedTables = {
+  'public.wide_research_templates': {
+    row: {
+      id: template,
+      user_id: alice,
+      slug: 'test_a',
+      name: 'a',
+      goal: 'g',
+      item_prompt: 'p',
+      input_schema: '{}',
+      output_schema: '{}',
+    },
+    second: { id: first, slug: 'test_b' },
+    required: `id slug name description goal item_prompt input_schema output_schema output_format version created_at
+      updated_at`,
+    violations: {
+      wide_research_templates_pkey: [{ id: template }],
+      wide_research_templates_user_slug_idx: [{ slug: 'test_a' }],
+      wide_research_templates_shipped_slug_idx: [{ user_id: null, slug: 'company_profiles' }],
+      wide_research_templates_goal_length: [{ goal: '' }, { goal: long }],
+      wide_research_templates_input_schema_object: [{ input_schema: '[]' }],
+      wide_research_templates_item_prompt_length: [{ item_prompt: '' }, { item_prompt: long }],
+      wide_research_templates_name_length: [{ name: '' }, { name: 'n'.repeat(201) }],
+      wide_research_templates_output_format_known: [{ output_format: 'song' }],
+      wide_research_templates_output_schema_object: [{ output_schema: '[]' }],
+      wide_research_templates_slug_form: [{ slug: 'Test' }, { slug: 'a' }],
+      wide_research_templates_version_positive: [{ version: '0' }],
+    },
+    foreignKeys: {
+      wide_research_templates_user_fkey: { broken: [{ user_id: nobody }], onDelete: 'cascades' },
+    },
+  },
+  'public.wide_research_jobs': {
+    row: {
+      id: job,
+      user_id: alice,
+      template_id: template,
+      idempotency_key: 'a',
+      title: 't',
+      goal: 'g',
+      item_prompt: 'p',
+      items_source: '{}',
+      output_schema: '{}',
+    },
+    second: { id: first, idempotency_key: 'b' },
+    required: `id user_id title goal item_prompt items_source output_schema output_format status fan_out_done attempt
+      total_items open_items completed_items failed_items cancelled_items event_seq version created_at updated_at`,
+    violations: {
+      wide_research_jobs_pkey: [{ id: job }],
+      wide_research_jobs_id_user_key: implied,
+      wide_research_jobs_idempotency_key: [{ idempotency_key: 'a' }],
+      wide_research_jobs_attempt_natural: [{ attempt: '-1' }],
+      wide_research_jobs_budget_positive: [{ budget_micro: '0' }],
+      wide_research_jobs_closed_has_no_open_items: [
+        { status: 'cancelled', finished_at: now, total_items: '1', open_items: '1' },
+      ],
+      wide_research_jobs_counters_agree: [
+        { total_items: '1' },
+        { open_items: '-1', completed_items: '1' },
+        { completed_items: '-1', open_items: '1' },
+        { failed_items: '-1', open_items: '1' },
+        { cancelled_items: '-1', open_items: '1' },
+      ],
+      wide_research_jobs_finished_when_closed: [{ status: 'cancelled' }, { finished_at: now }],
+      wide_research_jobs_goal_length: [{ goal: '' }, { goal: long }],
+      wide_research_jobs_idempotency_key_length: [
+        { idempotency_key: '' },
+        { idempotency_key: 'k'.repeat(201) },
+      ],
+      wide_research_jobs_item_prompt_length: [{ item_prompt: '' }, { item_prompt: long }],
+      wide_research_jobs_items_source_object: [{ items_source: '[]' }],
+      wide_research_jobs_lease_whole: [{ lease_owner: 'a' }, { lease_until: now }],
+      wide_research_jobs_max_failed_items_natural: [{ max_failed_items: '-1' }],
+      wide_research_jobs_max_parallel_positive: [{ max_parallel: '0' }],
+      wide_research_jobs_output_format_known: [{ output_format: 'song' }],
+      wide_research_jobs_output_schema_object: [{ output_schema: '[]' }],
+      wide_research_jobs_status_known: [{ status: 'lost' }],
+      wide_research_jobs_title_length: [{ title: '' }, { title: 't'.repeat(201) }],
+      wide_research_jobs_version_positive: [{ version: '0' }],
+    },
+    foreignKeys: {
+      wide_research_jobs_template_fkey: {
+        broken: [{ template_id: nobody }],
+        onDelete: { setsNull: 'template_id' },
+      },
+      wide_research_jobs_user_fkey: {
+        broken: [{ user_id: nobody }],
+        alone: { template_id: null },
+        onDelete: 'cascades',
+      },
+    },
+  },
+  'public.wide_research_subtasks': {
+    row: {
+      id: first,
+      job_id: job,
+      user_id: alice,
+      item_index: '0',
+      item_key: 'a',
+      input: '{}',
+      run_id: third,
+    },
+    second: { id: second, item_index: '1', item_key: 'b', run_id: fourth },
+    required: 'id job_id user_id item_index item_key input attempt status sources created_at updated_at',
+    violations: {
+      wide_research_subtasks_pkey: [{ id: first }],
+      wide_research_subtasks_index_key: [{ item_index: '0' }],
+      wide_research_subtasks_item_key: [{ item_key: 'a' }],
+      wide_research_subtasks_run_key: [{ run_id: third }],
+      wide_research_subtasks_attempt_natural: [{ attempt: '-1' }],
+      wide_research_subtasks_finished_when_closed: [{ status: 'failed' }, { finished_at: now }],
+      wide_research_subtasks_item_index_natural: [{ item_index: '-1' }],
+      wide_research_subtasks_item_key_length: [{ item_key: '' }, { item_key: 'k'.repeat(501) }],
+      wide_research_subtasks_requested_has_run: [
+        { status: 'requested' },
+        { status: 'requested', requested_at: now, run_id: null },
+      ],
+      wide_research_subtasks_sources_array: [{ sources: '{}' }],
+      wide_research_subtasks_status_known: [{ status: 'lost' }],
+    },
+    foreignKeys: {
+      wide_research_subtasks_job_fkey: {
+        broken: [{ job_id: nobody }, { user_id: bob }],
+        onDelete: 'cascades',
+      },
+    },
+  },
+};

@@ -1,0 +1,23 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { createTestDatabase } from '@swissbrain/testkit/database';
+import { expect, it } from 'vitest';
+import { readCatalog } from '../catalog.ts';
+import { withClient } from '../migrate.ts';
+import { readCoverage } from './coverage.ts';
+
+const root = join(import.meta.dirname, '../..');
+
+it('README.md names the tests of every function of schema public and of every trigger', async () => {
+  const database = await createTestDatabase();
+  const catalog = await withClient(database.adminUrl, readCatalog);
+  await database.drop();
+  const functions = catalog.functions.filter(({ schema }) => schema === 'public');
+  const names = [...functions, ...catalog.triggers].map(({ name }) => name.replace(/^public\.|\(.*$/g, ''));
+  expect([...readCoverage().keys()].toSorted()).toEqual(names.toSorted());
+});
+
+it('README.md names tests that are there', () => {
+  const files = [...readCoverage().values()].flat();
+  expect(files.filter((file) => !existsSync(join(root, file)))).toEqual([]);
+});

@@ -1,0 +1,273 @@
+import { advanceStatement } from '../../../services/agent-runner/src/store/advance.ts';
+import { findArtifact, listArtifacts } from '../../../services/agent-runner/src/store/artifacts.ts';
+import { closeRunRow } from '../../../services/agent-runner/src/store/closing.ts';
+import {
+  claimStatement,
+  dispatchStatement,
+  overdueStatement,
+  renewStatement,
+} from '../../../services/agent-runner/src/store/leases.ts';
+import { listMessages } from '../../../services/agent-runner/src/store/messages.ts';
+import { findRun, listHolds, listRuns, lockRun } from '../../../services/agent-runner/src/store/runs.ts';
+import {
+  listBillable,
+  listSteps,
+  loadStepsStatement,
+} from '../../../services/agent-runner/src/store/steps.ts';
+import { filledId } from '../filled.ts';
+import { type Guards, owner, statement, type Use } from './use.ts';
+
+const store = 'services/agent-runner/src/store';
+const service = { service: 'agent-runner' } as const;
+/** The user with the most runs. */
+const userId = filledId('user', 0);
+const user = { ...service, userId } as const;
+const run = filledId('run', 50);
+const nobody = filledId('nobody', 0);
+const page = { limit: 21, status: undefined, before: undefined };
+const position = { createdAt: '2099-01-01T00:00:00Z', id: nobody };
+
+/** Runs of the agent core's tables. */
+export const agentCoreUses: readonly Use[] = [
+  {
+    by: 'GET /v1/runs/:id',
+    file: `${store}/runs.ts`,
+    indexes: ['agent_runs_pkey'],
+    as: user,
+    run: ({ tx }) => findRun(tx, run),
+  },
+  {
+    by: 'GET /v1/runs, further pages',
+    file: `${store}/runs.ts`,
+    indexes: ['agent_runs_user_idx'],
+    as: user,
+    run: ({ tx }) => listRuns(tx, userId, { ...page, before: position }),
+  },
+  {
+    by: 'GET /v1/runs?status=running, ?status=failed',
+    file: `${store}/runs.ts`,
+    indexes: ['agent_runs_user_open_idx', 'agent_runs_user_unsuccessful_idx'],
+    as: user,
+    run: async ({ tx }) => {
+      await listRuns(tx, userId, { ...page, status: 'running' });
+      await listRuns(tx, userId, { ...page, status: 'failed' });
+    },
+  },
+  {
+    by: 'the lock of a run',
+    file: `${store}/runs.ts`,
+    indexes: ['agent_runs_pkey'],
+    as: service,
+    run: ({ tx }) => lockRun(tx, run),
+  },
+  {
+    by: 'the heartbeat of holds',
+    file: `${store}/runs.ts`,
+    indexes: ['agent_runs_live_idx'],
+    as: service,
+    run: ({ tx }) => listHolds(tx, '00000000-0000-0000-0000-000000000000', 1000),
+  },
+  {
+    by: 'the dispatcher',
+    file: `${store}/leases.ts`,
+    indexes: ['agent_runs_queued_idx', 'agent_runs_active_idx', 'agent_runs_live_idx', 'agent_runs_pkey'],
+    as: service,
+    run: ({ database }) =>
+      database.serviceStatement(dispatchStatement({ ticket: 'dispatch/test', slots: 4, ticketMs: 1000 })),
+  },
+  {
+    by: 'the reaper',
+    file: `${store}/leases.ts`,
+    indexes: ['agent_runs_active_idx'],
+    as: service,
+    run: ({ database }) => database.serviceStatement(overdueStatement(3_600_000, 100)),
+  },
+  {
+    by: 'the claim and the lease of a worker',
+    file: `${store}/leases.ts`,
+    indexes: ['agent_runs_live_idx'],
+    as: service,
+    run: async ({ database }) => {
+      await database.serviceStatement(
+        claimStatement({ runId: run, attempt: 0, owner: 'worker', leaseMs: 1000, wallMs: 1000 }),
+      );
+      await database.serviceStatement(renewStatement('worker', 1000, [{ runId: run, attempt: 1 }]));
+    },
+  },
+  {
+    by: 'one step forward',
+    file: `${store}/advance.ts`,
+    indexes: ['agent_runs_live_idx', 'agent_steps_pkey', 'agent_artifacts_run_id_kind_name_sha256_key'],
+    as: service,
+    run: ({ database }) =>
+      database.serviceStatement(
+        advanceStatement({
+          runId: run,
+          attempt: 1,
+          start: [nobody],
+          events: [],
+          artifacts: [
+            {
+              ...{ id: nobody, stepId: null, kind: 'output', name: 'a', mediaType: 'text/plain' },
+              ...{ sizeBytes: 1, sha256: 'a'.repeat(64), storageKey: 'a' },
+            },
+          ],
+        }),
+      ),
+  },
+  {
+    by: 'the end of a run by cancel, failure or time',
+    file: `${store}/closing.ts`,
+    indexes: ['agent_runs_pkey'],
+    as: service,
+    run: ({ tx }) => closeRunRow(tx, { runId: run, status: 'cancelled', error: null }),
+  },
+  {
+    by: 'the steps of a run, by page and to resume it',
+    file: `${store}/steps.ts`,
+    indexes: ['agent_steps_run_id_step_index_key'],
+    as: service,
+    run: async ({ tx, database }) => {
+      await listSteps(tx, run, -1, 100);
+      await listBillable(tx, run, -1, 100);
+      await database.serviceStatement(loadStepsStatement(run));
+    },
+  },
+  {
+    by: 'the step that a resumed worker finds by its key',
+    indexes: ['agent_steps_run_id_step_key_key'],
+    as: service,
+    run: statement('SELECT id FROM agent_steps WHERE run_id = $1 AND step_key = $2', run, 'step_3'),
+  },
+  {
+    by: 'GET /v1/runs/:id/artifacts',
+    file: `${store}/artifacts.ts`,
+    indexes: ['agent_artifacts_run_id_kind_name_sha256_key'],
+    as: user,
+    run: ({ tx }) => listArtifacts(tx, run),
+  },
+  {
+    by: 'GET /v1/artifacts/:id',
+    file: `${store}/artifacts.ts`,
+    indexes: ['agent_artifacts_pkey'],
+    as: user,
+    run: ({ tx }) => findArtifact(tx, filledId('artifact', 1)),
+  },
+  {
+    by: "a user's files, newest first",
+    indexes: ['agent_artifacts_user_idx'],
+    as: user,
+    run: statement(
+      'SELECT id, name FROM agent_artifacts WHERE user_id = $1 ORDER BY created_at DESC, id DESC LIMIT 21',
+      userId,
+    ),
+  },
+  {
+    by: 'the sweep of the store: is this object in use?',
+    indexes: ['agent_artifacts_storage_idx'],
+    as: service,
+    run: statement('SELECT EXISTS (SELECT FROM agent_artifacts WHERE storage_key = $1)', 'sha256/none'),
+  },
+  {
+    by: 'GET /v1/runs/:id/messages',
+    file: `${store}/messages.ts`,
+    indexes: ['agent_messages_run_id_message_index_key'],
+    as: service,
+    run: ({ tx }) => listMessages(tx, run, -1, 100),
+  },
+  {
+    by: 'a message by its id',
+    indexes: ['agent_messages_pkey'],
+    as: user,
+    run: statement('SELECT content FROM agent_messages WHERE id = $1', filledId('message', 1)),
+  },
+  {
+    by: 'the memory tool: recall a key, forget an entry',
+    indexes: ['agent_memory_user_id_namespace_key_key', 'agent_memory_pkey'],
+    as: user,
+    run: async ({ query }) => {
+      await query(
+        `INSERT INTO agent_memory (user_id, namespace, key, content) VALUES ($1, 'default', 'fact', 'words')
+         ON CONFLICT (user_id, namespace, key) DO UPDATE SET content = excluded.content`,
+        [userId],
+      );
+      await query('DELETE FROM agent_memory WHERE id = $1', [filledId('memory', 1)]);
+    },
+  },
+  {
+    by: 'the memory tool: search',
+    indexes: ['agent_memory_search_idx'],
+    // As the worker: under row-level security Postgres looks nothing up by an operator that might leak.
+    as: service,
+    run: statement(
+      `SELECT key, content FROM agent_memory
+       WHERE user_id = $1 AND search @@ websearch_to_tsquery('simple', 'word4000') LIMIT 20`,
+      userId,
+    ),
+  },
+  {
+    by: "a user's memory, newest first",
+    indexes: ['agent_memory_user_idx'],
+    as: user,
+    run: statement(
+      'SELECT key FROM agent_memory WHERE user_id = $1 ORDER BY updated_at DESC, id DESC LIMIT 21',
+      userId,
+    ),
+  },
+  {
+    by: 'the tree of a run, in order',
+    indexes: ['agent_runs_root_idx'],
+    as: service,
+    run: statement(
+      'SELECT id, parent_run_id, status FROM agent_runs WHERE root_run_id = $1 ORDER BY created_at',
+      run,
+    ),
+  },
+  {
+    by: 'the reconciler of runs that credits never answered',
+    indexes: ['agent_runs_pending_idx'],
+    as: service,
+    run: statement(
+      `SELECT id FROM agent_runs WHERE status = 'pending' AND created_at < now() - interval '1 minute'
+       ORDER BY created_at LIMIT 100`,
+    ),
+  },
+  {
+    by: 'cancels on their way, longest first',
+    indexes: ['agent_runs_cancelling_idx'],
+    as: service,
+    run: statement(
+      `SELECT id FROM agent_runs WHERE cancel_requested_at < now() AND finished_at IS NULL
+       ORDER BY cancel_requested_at LIMIT 100`,
+    ),
+  },
+  {
+    by: 'retention by tier: what a user has finished long ago',
+    indexes: ['agent_runs_finished_idx'],
+    as: service,
+    run: statement(
+      `SELECT id FROM agent_runs WHERE user_id = $1 AND finished_at < now() - interval '7 days'
+       ORDER BY finished_at LIMIT 100`,
+      userId,
+    ),
+  },
+  {
+    by: 'DELETE /v1/runs/:id, with everything below the run',
+    indexes: [
+      'agent_runs_parent_idx',
+      'agent_artifacts_step_idx',
+      'agent_messages_step_idx',
+      'agent_messages_run_id_message_index_key',
+      'agent_memory_run_idx',
+    ],
+    as: owner,
+    run: statement('DELETE FROM agent_runs WHERE id = $1', run),
+  },
+];
+
+/** What the unique indexes of the agent core keep apart that no query uses. */
+export const agentCoreGuards: Guards = {
+  agent_runs_id_user_id_key: 'children name the run with its user',
+  agent_runs_id_root_run_id_user_id_key: 'a child run names its parent with root and user',
+  agent_steps_id_user_id_key: 'artifacts and messages name the step with its user',
+};

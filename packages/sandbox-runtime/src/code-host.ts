@@ -1,0 +1,134 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { RuntimeFault } from './faults.ts';
+import { findInterpreters, languageStatuses } from './interpreters.ts';
+import { type RunningProgram, startProgram } from './program.ts';
+import {
+  type ExecutionRequest,
+  type Language,
+  type LanguageStatus,
+  languages,
+  type OutputStream,
+  reservedPrefix,
+  type WorkspaceEntry,
+} from './protocol.ts';
+import {
+  deleteWorkspaceFile,
+  isWorkspaceFile,
+  listWorkspace,
+  readWorkspaceFile,
+  writeWorkspaceFile,
+} from './workspace.ts';
+import { archiveWorkspace, restoreWorkspace } from './workspace-archive.ts';
+import { parseWorkspacePath } from './workspace-path.ts';
+import { workspaceUsage } from './workspace-walk.ts';
+
+/**
+ * The side that touches what users' programs touch: it starts them, kills what they leave and opens paths of the
+ * workspace. It knows no secret, no clock and no record, so that it can live in a container of its own.
+ */
+export interface CodeHost {
+  languages(): Promise<readonly LanguageStatus[]>;
+  /**
+   * Lays a program ready without starting it. Starting is one synchronous act, so that it can follow the record.
+   * @throws RuntimeFault `language_unavailable`, `file_missing`, `path_refused`
+   */
+  prepare(executionId: string, request: ExecutionRequest): Promise<PreparedProgram>;
+  /** Removes what `prepare` laid into the workspace. */
+  cleanUp(executionId: string): Promise<void>;
+  usage(): Promise<number>;
+  writeFile(
+    path: string,
+    source: AsyncIterable<Uint8Array>,
+    room: number,
+  ): Promise<{ readonly size: number }>;
+  readFile(path: string): Promise<AsyncIterable<Uint8Array>>;
+  deleteFile(path: string): Promise<void>;
+  list(): Promise<{ readonly entries: WorkspaceEntry[]; readonly truncated: boolean }>;
+  archive(): AsyncIterable<Uint8Array>;
+  restore(source: AsyncIterable<Uint8Array>, room: number): Promise<void>;
+}
+
+export interface PreparedProgram {
+  start(onOutput: (stream: OutputStream, data: Buffer) => void): RunningProgram;
+}
+
+export interface CodeHostOptions {
+  readonly workspace: string;
+  readonly scratch: string;
+  readonly searchPath: string;
+  /** Marks all processes of the session. */
+  readonly instance: string;
+  readonly diskMb: number;
+}
+
+/** The code host that starts programs as children of this process. */
+export async function createLocalCodeHost(options: CodeHostOptions): Promise<CodeHost> {
+  const { workspace, scratch, instance } = options;
+  const interpreters = findInterpreters(options.searchPath);
+  await mkdir(workspace, { recursive: true, mode: 0o700 });
+  await mkdir(scratch, { recursive: true, mode: 0o700 });
+
+  return {
+    languages: () => languageStatuses(interpreters),
+    async prepare(executionId, request) {
+      const interpreter = await interpreters.find(request.language);
+      if (interpreter === null) {
+        const message = `${request.language} is not available in this sandbox`;
+        throw new RuntimeFault(422, 'language_unavailable', message);
+      }
+      const program = {
+        language: request.language,
+        interpreter: interpreter.path,
+        prlimit: await interpreters.prlimit(),
+        file: await programFile(workspace, executionId, request),
+        args: request.args,
+        env: request.env,
+        workspace,
+        scratch,
+        marker: `${instance}:${executionId}`,
+        memoryMb: request.limits.memory_mb,
+        fileMb: options.diskMb,
+      };
+      return { start: (onOutput) => startProgram(program, onOutput) };
+    },
+    async cleanUp(executionId) {
+      for (const language of languages) {
+        await rm(join(workspace, codeFileName(executionId, language)), { force: true, recursive: true });
+      }
+    },
+    usage: () => workspaceUsage(workspace),
+    writeFile: (path, source, room) => writeWorkspaceFile(workspace, path, source, room),
+    readFile: (path) => readWorkspaceFile(workspace, path),
+    deleteFile: (path) => deleteWorkspaceFile(workspace, path),
+    list: () => listWorkspace(workspace),
+    archive: () => archiveWorkspace(workspace),
+    restore: (source, room) => restoreWorkspace(workspace, source, room),
+  };
+}
+
+/**
+ * Code given as text lies in the root of the workspace while it runs, so that relative imports and Python's module
+ * path find the files beside it.
+ */
+async function programFile(
+  workspace: string,
+  executionId: string,
+  request: ExecutionRequest,
+): Promise<string> {
+  if (request.code !== null) {
+    const file = join(workspace, codeFileName(executionId, request.language));
+    await rm(file, { force: true, recursive: true });
+    await writeFile(file, request.code, { flag: 'wx', mode: 0o600 });
+    return file;
+  }
+  const path = request.file ?? '';
+  if (!(await isWorkspaceFile(workspace, path))) {
+    throw new RuntimeFault(404, 'file_missing', 'the file to run is not in the workspace');
+  }
+  return join(workspace, ...parseWorkspacePath(path));
+}
+
+function codeFileName(executionId: string, language: Language): string {
+  return `${reservedPrefix}${executionId}.${language === 'javascript' ? 'mjs' : 'py'}`;
+}

@@ -1,0 +1,43 @@
+import type { ProgramEnd } from './program.ts';
+import type { EndReason, ExecutionRequest } from './protocol.ts';
+
+export interface JudgedEnd {
+  readonly reason: EndReason;
+  readonly message: string | null;
+}
+
+/** What V8 and Python say when a limit on memory stops them from inside. A program can say it too, of itself only. */
+const memorySigns = /JavaScript heap out of memory|Array buffer allocation failed|^MemoryError\b/m;
+
+/**
+ * Why an execution ended. `stoppedFor` is the limit or request that we ended it for, if any: it wins over the exit
+ * that followed from it.
+ */
+export function judgeEnd(
+  end: ProgramEnd,
+  stoppedFor: EndReason | null,
+  stderrTail: string,
+  { limits }: ExecutionRequest,
+): JudgedEnd {
+  if (end.spawnError !== null) {
+    return { reason: 'spawn_error', message: `the program could not be started: ${end.spawnError}` };
+  }
+  const unwell = end.exitCode !== 0;
+  const reason = stoppedFor ?? (unwell && memorySigns.test(stderrTail) ? 'memory' : 'exited');
+  switch (reason) {
+    case 'timeout':
+      return { reason, message: `the time limit of ${limits.wall_ms / 1000} s was reached` };
+    case 'memory':
+      return { reason, message: `the memory limit of ${limits.memory_mb} MB was reached` };
+    case 'output_limit':
+      return { reason, message: `the output limit of ${limits.output_bytes} bytes was reached` };
+    case 'processes':
+      return { reason, message: 'the limit on processes was reached' };
+    case 'disk':
+      return { reason, message: 'the workspace is full' };
+    case 'killed':
+      return { reason, message: 'it was stopped' };
+    default:
+      return { reason, message: null };
+  }
+}

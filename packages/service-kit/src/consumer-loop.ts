@@ -1,0 +1,158 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Consumer, ConsumerMessages, JsMsg } from '@nats-io/jetstream';
+import type { Clock } from './clock.ts';
+import type { BatchProcessor, ConsumerDefinition } from './consumer-definition.ts';
+import { ConsumerDrift, ensureConsumer } from './consumer-settings.ts';
+import { describeError } from './errors.ts';
+import type { Platform } from './platform.ts';
+
+const pullExpiresMs = 30_000;
+/** Two of these missed and the pull is given up: its consumer was deleted, or its server is gone without a word. */
+const heartbeatMs = 2_000;
+const retryMs = { first: 100, most: 5_000 };
+
+/**
+ * Pulls messages of one durable and hands them over in batches until stopped. What is not there on the server
+ * (a new installation, an emptied store) is created; a lost server is waited for.
+ */
+export function runConsumerLoop(
+  platform: Platform,
+  definition: ConsumerDefinition,
+  name: string,
+  process: BatchProcessor,
+): { stop(): Promise<void> } {
+  const stopping = new AbortController();
+  const { log } = platform;
+  const buffer = createBatchBuffer(definition, platform.clock, process, () => platform.nats.isClosed());
+  let pulling: ConsumerMessages | undefined;
+  stopping.signal.addEventListener('abort', () => pulling?.stop(), { once: true });
+
+  const pull = async (consumer: Consumer, wanted: number): Promise<void> => {
+    pulling = await consumer.fetch({
+      max_messages: wanted,
+      expires: pullExpiresMs,
+      idle_heartbeat: heartbeatMs,
+    });
+    if (stopping.signal.aborted) pulling.stop();
+    for await (const message of pulling) buffer.push(message);
+  };
+  const loop = async (): Promise<void> => {
+    let retry = retryMs.first;
+    let consumer: Consumer | undefined;
+    while (!stopping.signal.aborted) {
+      try {
+        consumer ??= await ensureConsumer(platform, definition, name);
+        await buffer.hasRoom();
+        if (stopping.signal.aborted) break;
+        await pull(consumer, buffer.room());
+        retry = retryMs.first;
+      } catch (thrown) {
+        if (stopping.signal.aborted) break;
+        consumer = undefined;
+        if (thrown instanceof ConsumerDrift)
+          log.error({ consumer: name, err: thrown }, 'consumer cannot be used');
+        else
+          log.warn({ consumer: name, reason: describeError(thrown) }, 'consumer interrupted, set up again');
+        await delay(retry, undefined, { signal: stopping.signal }).catch(() => {});
+        retry = Math.min(retry * 2, retryMs.most);
+      }
+    }
+  };
+  const running = loop();
+  return {
+    async stop() {
+      stopping.abort();
+      buffer.giveBack();
+      await running;
+      buffer.giveBack();
+      await buffer.idle();
+      buffer.close();
+    },
+  };
+}
+
+/** The longest rest between two batches that are not full. */
+const mostRestMs = 50;
+
+/**
+ * Collects what arrives and keeps at most the allowed number of batches going. After a batch that was not full
+ * the next rests for as long as that one took: events that come one by one at speed share transactions, and an
+ * event that comes alone is not held up.
+ */
+function createBatchBuffer(
+  { batch, concurrency, ackWaitMs }: ConsumerDefinition,
+  clock: Clock,
+  process: BatchProcessor,
+  isClosed: () => boolean,
+) {
+  const parallel = Math.max(1, Math.floor(concurrency / batch));
+  // One batch more than runs, so that the next is there when one ends.
+  const capacity = (parallel + 1) * batch;
+  const waiting: JsMsg[] = [];
+  const running = new Set<Promise<void>>();
+  const held = new Set<JsMsg>();
+  // However long a handler takes and the others wait for it, the server hears of each message twice per ack wait
+  // and delivers it to nobody else. A message that has been answered keeps silent.
+  const keepAlive = setInterval(() => {
+    if (isClosed()) return;
+    for (const message of held) message.working();
+  }, ackWaitMs / 2);
+  let scheduled = false;
+  let restUntil = 0;
+  let freed = Promise.withResolvers<void>();
+
+  const start = (): void => {
+    scheduled = false;
+    while (running.size < parallel && waiting.length > 0) {
+      const rest = restUntil - clock.monotonicMs();
+      if (rest > 0 && waiting.length < batch) {
+        schedule(rest);
+        return;
+      }
+      const messages = waiting.splice(0, batch);
+      const began = clock.monotonicMs();
+      const work: Promise<void> = process(messages).finally(() => {
+        running.delete(work);
+        const ended = clock.monotonicMs();
+        restUntil = batch > 1 ? ended + Math.min(ended - began, mostRestMs) : 0;
+        settle(messages);
+        start();
+      });
+      running.add(work);
+    }
+  };
+  /** Without a rest it starts after the messages that came in the same read of the socket. */
+  const schedule = (rest = 0): void => {
+    if (scheduled) return;
+    scheduled = true;
+    if (rest > 0) setTimeout(start, rest);
+    else setImmediate(start);
+  };
+  const settle = (messages: readonly JsMsg[]): void => {
+    for (const message of messages) held.delete(message);
+    freed.resolve();
+    freed = Promise.withResolvers();
+  };
+  return {
+    push(message: JsMsg): void {
+      waiting.push(message);
+      held.add(message);
+      schedule();
+    },
+    room: () => capacity - held.size,
+    /** Waits until a whole batch can be taken. */
+    async hasRoom(): Promise<void> {
+      while (capacity - held.size < batch) await freed.promise;
+    },
+    /** Returns what has not been started to the server, for other replicas. */
+    giveBack(): void {
+      const returned = waiting.splice(0);
+      for (const message of returned) message.nak();
+      if (returned.length > 0) settle(returned);
+    },
+    async idle(): Promise<void> {
+      while (running.size > 0) await Promise.all(running);
+    },
+    close: () => clearInterval(keepAlive),
+  };
+}

@@ -1,0 +1,58 @@
+import { identifierOf, type ServiceName } from '../ids.ts';
+import {
+  runCancelled,
+  runCompleted,
+  runFailed,
+  runRequested,
+  runTimedOut,
+  stepCompleted,
+  stepFailed,
+} from './agent-runner.ts';
+import {
+  creditsDenied,
+  creditsExhausted,
+  creditsExpired,
+  creditsReserved,
+  userCreated,
+  userDeleted,
+} from './credits.ts';
+import type { EventDefinition } from './envelope.ts';
+
+/**
+ * Who listens to what, by the name of the durable without its service. The server's permissions are made from it:
+ * a consumer that a service declares and that is missing here is refused where services have users of their own.
+ */
+export const eventConsumers: Readonly<Record<ServiceName, Readonly<Record<string, EventDefinition>>>> = {
+  'agent-runner': {
+    'admit-run': creditsReserved,
+    'deny-run': creditsDenied,
+    'stop-exhausted-run': creditsExhausted,
+    'stop-expired-run': creditsExpired,
+  },
+  credits: {
+    'user-created': userCreated,
+    'user-deleted': userDeleted,
+    'run-requested': runRequested,
+    'step-completed': stepCompleted,
+    'step-failed': stepFailed,
+    'run-completed': runCompleted,
+    'run-failed': runFailed,
+    'run-cancelled': runCancelled,
+    'run-timed-out': runTimedOut,
+  },
+  connectors: {},
+  'wide-research': {},
+  scheduler: {},
+  collab: {},
+};
+
+/** The durable on the server, which all services share: `<service>_<durable>`. */
+export function durableName(service: ServiceName, durable: string): string {
+  const prefix = `${identifierOf(service)}_`;
+  return durable.startsWith(prefix) ? durable : `${prefix}${durable}`;
+}
+
+/** The consumer through which a relay looks whether the stream still has what it has published. */
+export function outboxCheckName(service: ServiceName): string {
+  return durableName(service, 'outbox');
+}

@@ -1,0 +1,100 @@
+import { z } from 'zod';
+import { microAmount } from '../amount.ts';
+import { uuid } from '../ids.ts';
+import { defineEvent } from './envelope.ts';
+
+/** The price of one operation, frozen when the reservation was made. */
+export const frozenPrice = z.object({
+  pricing_id: uuid,
+  operation: z.string(),
+  /** Micro-credits for `per_quantity` units. */
+  price_micro: microAmount,
+  per_quantity: z.string().regex(/^\d{1,18}$/),
+  unit: z.string(),
+});
+export type FrozenPrice = z.infer<typeof frozenPrice>;
+
+/** The limits of the user's tier; null means unlimited. */
+export const tierLimits = z.object({
+  tier: z.string(),
+  max_concurrent_runs: z.number().int().nullable(),
+  max_parallel_items: z.number().int().nullable(),
+  sandbox_cpu_millis: z.number().int().positive(),
+  sandbox_memory_mb: z.number().int().positive(),
+  sandbox_disk_mb: z.number().int().positive(),
+  sandbox_seconds: z.number().int().positive(),
+  retention_days: z.number().int().nullable(),
+  requests_per_minute: z.number().int().nullable(),
+});
+export type TierLimits = z.infer<typeof tierLimits>;
+
+/** Events about one reservation; their order is the reservation's own sequence. */
+const reservationEvent = <Shape extends z.ZodRawShape>(type: `${string}.${string}`, shape: Shape) =>
+  defineEvent({
+    type,
+    version: 1,
+    source: 'credits',
+    aggregate: 'reservation',
+    data: z.object({ reservation_id: uuid, run_id: uuid, ...shape }),
+  });
+/** Events about a user's account; their order is the balance row's sequence. */
+const accountEvent = <Shape extends z.ZodRawShape>(type: `${string}.${string}`, shape: Shape) =>
+  defineEvent({ type, version: 1, source: 'credits', aggregate: 'account', data: z.object(shape) });
+
+export const creditsReserved = reservationEvent('credits.reserved', {
+  held_micro: microAmount,
+  available_micro: microAmount.nullable(),
+  price_as_of: z.iso.datetime(),
+  expires_at: z.iso.datetime(),
+  ttl_seconds: z.number().int().positive(),
+  prices: z.array(frozenPrice),
+  limits: tierLimits,
+});
+export const creditsDenied = reservationEvent('credits.denied', {
+  reason: z.enum(['insufficient']),
+  required_micro: microAmount,
+  available_micro: microAmount,
+});
+/** One event per reservation and settlement transaction; `lines` are the steps it recorded. */
+export const creditsConsumed = reservationEvent('credits.consumed', {
+  consumed_micro: microAmount,
+  held_micro: microAmount,
+  lines: z.array(
+    z.object({ step_id: uuid, operation: z.string(), quantity: z.string(), cost_micro: microAmount }),
+  ),
+});
+export const creditsReleased = reservationEvent('credits.released', {
+  consumed_micro: microAmount,
+  released_micro: microAmount,
+  available_micro: microAmount.nullable(),
+});
+export const creditsExpired = reservationEvent('credits.expired', {
+  consumed_micro: microAmount,
+  released_micro: microAmount,
+});
+/** The hold and the balance are used up: the runner must stop spending on this run. */
+export const creditsExhausted = reservationEvent('credits.exhausted', { debt_micro: microAmount });
+export const creditsGranted = accountEvent('credits.granted', {
+  grant_id: uuid,
+  grant_source: z.string(),
+  amount_micro: microAmount,
+  available_micro: microAmount.nullable(),
+});
+
+const userEvent = (type: `${string}.${string}`) =>
+  defineEvent({ type, version: 1, source: 'credits', aggregate: 'user', data: z.object({ user_id: uuid }) });
+/** Appended by triggers on auth.users and relayed by credits. */
+export const userCreated = userEvent('user.created');
+export const userDeleted = userEvent('user.deleted');
+
+export const creditsEvents = [
+  creditsReserved,
+  creditsDenied,
+  creditsConsumed,
+  creditsReleased,
+  creditsExpired,
+  creditsExhausted,
+  creditsGranted,
+  userCreated,
+  userDeleted,
+] as const;

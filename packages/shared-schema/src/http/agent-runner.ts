@@ -1,0 +1,228 @@
+import { z } from 'zod';
+import { usageLine } from '../events/agent-runner.ts';
+import { uuid } from '../ids.ts';
+import { pageOf, timestamp } from './page.ts';
+
+/** The states of a run; the last four are final. */
+export const runStatus = z.enum([
+  'pending',
+  'queued',
+  'planning',
+  'running',
+  'waiting_input',
+  'paused',
+  'completed',
+  'failed',
+  'cancelled',
+  'timed_out',
+]);
+export type RunStatus = z.infer<typeof runStatus>;
+
+export const stepStatus = z.enum(['pending', 'running', 'completed', 'failed', 'skipped', 'cancelled']);
+export type StepStatus = z.infer<typeof stepStatus>;
+
+export const agentMode = z.enum([
+  'general',
+  'chat',
+  'research',
+  'wide_research',
+  'coding',
+  'data_analysis',
+  'writing',
+  'presentation',
+  'design',
+  'browser',
+  'automation',
+  'playbook',
+]);
+
+/** A decimal number of credits with at most six decimals, as text: `"12.5"`. */
+export const creditsText = z
+  .string()
+  .regex(/^\d{1,12}(\.\d{1,6})?$/, 'a decimal number of credits with at most six decimals, as a string');
+
+const shown = z.string().regex(/^-?\d+(\.\d{1,6})?$/);
+const keyed = z
+  .string()
+  .regex(/^[A-Za-z_][A-Za-z0-9_-]{0,63}$/, 'a letter, then up to 63 of A-Z a-z 0-9 _ -');
+const workspacePath = z
+  .string()
+  .min(1)
+  .max(512)
+  .refine((path) => !path.startsWith('/') && !path.split('/').includes('..'), 'a path inside the workspace');
+
+/** What a playbook asks of its caller. A `file` arrives in the workspace at `inputs/<file name>`. */
+export const playbookInput = z.strictObject({
+  type: z.enum(['string', 'number', 'boolean', 'file']),
+  description: z.string().max(2_000).optional(),
+  /** Used when the caller gives nothing. For a file it is a path that the command line resolves. */
+  default: z.union([z.string(), z.number(), z.boolean()]).optional(),
+});
+
+/** One step. `with` is the tool's own input; its strings may hold `${{ … }}` references. */
+export const playbookStep = z.strictObject({
+  id: keyed,
+  name: z.string().min(1).max(200).optional(),
+  tool: z.string().min(1).max(64),
+  needs: z.array(keyed).max(1_000).default([]),
+  with: z.record(z.string(), z.unknown()).default({}),
+  /** Workspace paths that are kept as artifacts when the step has succeeded. */
+  artifacts: z.array(workspacePath).max(100).default([]),
+  /** The run fails when a required step fails; what needs a failed optional step is skipped. */
+  required: z.boolean().default(true),
+});
+
+/** A list of steps whose order follows from `needs` and from references to outputs of other steps. */
+export const playbookSchema = z.strictObject({
+  name: z.string().min(1).max(200),
+  description: z.string().max(5_000).optional(),
+  inputs: z.record(keyed, playbookInput).default({}),
+  steps: z.array(playbookStep).min(1, 'a playbook has at least one step').max(10_000),
+});
+export type PlaybookBody = z.infer<typeof playbookSchema>;
+
+/** A file given to a run; the name is the last part of a path. */
+export const fileInput = z.strictObject({
+  filename: z
+    .string()
+    .min(1)
+    .max(255)
+    .refine((name) => !/[/\\\0]/.test(name) && name !== '.' && name !== '..', 'a file name without a path'),
+  content_base64: z.base64(),
+});
+
+export const createRunBody = z.strictObject({
+  /** Checked by the service itself, so that an error can name the step. */
+  playbook: playbookSchema.optional(),
+  goal: z.string().min(1).max(20_000).optional(),
+  mode: agentMode.optional(),
+  title: z.string().min(1).max(200).optional(),
+  inputs: z.record(keyed, z.union([z.string(), z.number(), z.boolean(), fileInput])).default({}),
+  /** The most this run may spend; caps the hold and every extension of it. */
+  budget: creditsText.optional(),
+});
+export type CreateRunBody = z.infer<typeof createRunBody>;
+
+export const runFailure = z.object({ code: z.string(), message: z.string() });
+
+export const runView = z.object({
+  id: uuid,
+  kind: z.enum(['playbook', 'goal']),
+  mode: agentMode,
+  title: z.string(),
+  goal: z.string().nullable(),
+  status: runStatus,
+  /** True from the request until the run has ended. */
+  cancel_requested: z.boolean(),
+  parent_run_id: uuid.nullable(),
+  root_run_id: uuid,
+  attempt: z.number().int(),
+  /** The place of the run's newest event; where to follow from. */
+  run_seq: z.number().int(),
+  steps: z.object({
+    total: z.number().int(),
+    open: z.number().int(),
+    completed: z.number().int(),
+    failed: z.number().int(),
+  }),
+  credits: z.object({ held: shown, consumed: shown, budget: shown.nullable() }),
+  output: z.unknown(),
+  error: runFailure.nullable(),
+  created_at: timestamp,
+  queued_at: timestamp.nullable(),
+  started_at: timestamp.nullable(),
+  finished_at: timestamp.nullable(),
+});
+export type RunView = z.infer<typeof runView>;
+
+export const runPage = pageOf(runView);
+
+export const stepView = z.object({
+  id: uuid,
+  key: z.string(),
+  index: z.number().int(),
+  name: z.string(),
+  tool: z.string(),
+  needs: z.array(z.string()),
+  required: z.boolean(),
+  status: stepStatus,
+  attempt: z.number().int(),
+  input: z.unknown(),
+  output: z.unknown(),
+  usage: z.array(usageLine),
+  cost: shown,
+  duration_ms: z.number().int().nullable(),
+  error: runFailure.nullable(),
+  started_at: timestamp.nullable(),
+  finished_at: timestamp.nullable(),
+});
+export type StepView = z.infer<typeof stepView>;
+export const stepPage = z.object({ items: z.array(stepView), next_after: z.number().int().nullable() });
+
+export const artifactView = z.object({
+  id: uuid,
+  run_id: uuid,
+  step_id: uuid.nullable(),
+  kind: z.enum(['input', 'output', 'workspace', 'log']),
+  name: z.string(),
+  media_type: z.string(),
+  size_bytes: z.number().int(),
+  sha256: z.string(),
+  created_at: timestamp,
+});
+export type ArtifactView = z.infer<typeof artifactView>;
+export const artifactList = z.object({ items: z.array(artifactView) });
+
+/** An artifact with a link that needs no token and stops working at `url_expires_at`. */
+export const artifactLinkView = artifactView.extend({ url: z.url(), url_expires_at: timestamp });
+
+export const messageView = z.object({
+  id: uuid,
+  index: z.number().int(),
+  role: z.string(),
+  content: z.unknown(),
+  step_id: uuid.nullable(),
+  input_tokens: z.number().int().nullable(),
+  output_tokens: z.number().int().nullable(),
+  created_at: timestamp,
+});
+export const messagePage = z.object({ items: z.array(messageView), next_after: z.number().int().nullable() });
+
+/** One frame of a run's event stream: `id` is `run_seq`, `event` the type, `data` this object. */
+export const runEventView = z.object({
+  id: uuid,
+  type: z.string(),
+  version: z.number().int(),
+  run_seq: z.number().int(),
+  time: timestamp,
+  data: z.record(z.string(), z.unknown()),
+});
+export type RunEventView = z.infer<typeof runEventView>;
+
+export const toolView = z.object({
+  name: z.string(),
+  description: z.string(),
+  available: z.boolean(),
+  /** Why it is not available, and what to set; null when it is. */
+  reason: z.string().nullable(),
+  input_schema: z.record(z.string(), z.unknown()),
+});
+export const toolList = z.object({ items: z.array(toolView) });
+
+export const runParams = z.object({ id: uuid });
+export const listRunsQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  cursor: z.string().max(500).optional(),
+  status: runStatus.optional(),
+});
+/** Pages of numbered rows: everything after `after`, at most `limit`. */
+export const numberedQuery = z.object({
+  after: z.coerce.number().int().min(-1).default(-1),
+  limit: z.coerce.number().int().min(1).max(500).default(200),
+});
+/** `Last-Event-ID` wins over `after`; both name the last event already seen, 0 for none. */
+export const followQuery = z.object({ after: z.coerce.number().int().min(0).optional() });
+export const contentQuery = z.object({
+  expires: z.string().regex(/^\d{1,12}$/),
+  signature: z.string().min(1).max(200),
+});

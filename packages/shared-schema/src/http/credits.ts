@@ -1,0 +1,129 @@
+import { z } from 'zod';
+import { uuid } from '../ids.ts';
+import { pageOf, timestamp } from './page.ts';
+
+/** Credits as a decimal number with at most six decimals: `"1.5"`. */
+export const creditAmount = z.string().regex(/^-?\d{1,13}(\.\d{1,6})?$/);
+const limit = z.number().int().positive().nullable();
+
+/** What a tier allows; null means unlimited. */
+export const tierView = z.object({
+  code: z.string(),
+  name: z.string(),
+  monthly_credits: creditAmount.nullable(),
+  /** Null: by agreement. */
+  price_cents: z.number().int().nonnegative().nullable(),
+  currency: z.string(),
+  max_concurrent_runs: limit,
+  max_parallel_items: limit,
+  sandbox_cpu_millis: z.number().int().positive(),
+  sandbox_memory_mb: z.number().int().positive(),
+  sandbox_disk_mb: z.number().int().positive(),
+  sandbox_seconds: z.number().int().positive(),
+  retention_days: limit,
+  requests_per_minute: limit,
+  /** The most of a month's unused credits that the next month gets. */
+  rollover_max: creditAmount,
+});
+export type TierView = z.infer<typeof tierView>;
+export const tierList = z.object({ items: z.array(tierView) });
+
+export const priceView = z.object({
+  id: uuid,
+  operation: z.string(),
+  version: z.number().int().positive(),
+  description: z.string(),
+  /** Credits for `per_quantity` units. */
+  price: creditAmount,
+  per_quantity: z.string().regex(/^\d{1,19}$/),
+  unit: z.string(),
+  valid_from: timestamp,
+});
+export type PriceView = z.infer<typeof priceView>;
+export const priceList = z.object({ items: z.array(priceView) });
+
+/** The caller's account. */
+export const balanceView = z.object({
+  /** False for a new user whose account is still being opened; every amount is zero then. */
+  granted: z.boolean(),
+  /** Null when there is no live subscription. */
+  tier: z.string().nullable(),
+  unlimited: z.boolean(),
+  /** What a new run can hold; null when unlimited. Below zero is debt, which the next grant repays. */
+  available: creditAmount.nullable(),
+  /** Held for runs that are under way. */
+  reserved: creditAmount,
+  /** Ever granted, and ever spent or expired. */
+  credited: creditAmount,
+  debited: creditAmount,
+  /** How far finished work may take `available` below zero; null: no floor. */
+  overdraft_limit: creditAmount.nullable(),
+  period_start: timestamp.nullable(),
+  period_end: timestamp.nullable(),
+});
+export type BalanceView = z.infer<typeof balanceView>;
+
+export const reservationStatus = z.enum(['waiting', 'active', 'settled', 'expired', 'denied']);
+
+/** The hold of one run: `held` = `consumed` + `released` once it has ended. */
+export const reservationView = z.object({
+  id: uuid,
+  run_id: uuid,
+  /** `waiting` holds nothing yet; `settled`, `expired` and `denied` are final. */
+  status: reservationStatus,
+  requested: creditAmount,
+  budget: creditAmount.nullable(),
+  held: creditAmount,
+  consumed: creditAmount,
+  released: creditAmount,
+  /** Charged after the hold had ended. */
+  late: creditAmount,
+  /** Recorded, but beyond budget or overdraft limit and not charged. */
+  written_off: creditAmount,
+  price_as_of: timestamp,
+  expires_at: timestamp.nullable(),
+  closed_at: timestamp.nullable(),
+  close_reason: z.string().nullable(),
+  created_at: timestamp,
+});
+export type ReservationView = z.infer<typeof reservationView>;
+export const reservationPage = pageOf(reservationView);
+
+export const transactionKind = z.enum([
+  'grant',
+  'rollover',
+  'refund',
+  'adjust',
+  'expire_grant',
+  'reserve',
+  'denied',
+  'extend',
+  'debt',
+  'consume',
+  'late',
+  'release',
+  'expire_hold',
+]);
+
+/** One entry of the ledger. `amount` moves money, `hold` moves what is reserved. */
+export const transactionView = z.object({
+  id: uuid,
+  kind: transactionKind,
+  amount: creditAmount,
+  hold: creditAmount,
+  /** Null for usage, which is paid from its hold. */
+  available_after: creditAmount.nullable(),
+  /** Usage only: what its hold has left. */
+  hold_left: creditAmount.nullable(),
+  reservation_id: uuid.nullable(),
+  run_id: uuid.nullable(),
+  step_id: uuid.nullable(),
+  operation: z.string().nullable(),
+  quantity: z.string().nullable(),
+  cost: creditAmount.nullable(),
+  cause: z.string(),
+  occurred_at: timestamp,
+  created_at: timestamp,
+});
+export type TransactionView = z.infer<typeof transactionView>;
+export const transactionPage = pageOf(transactionView);

@@ -1,0 +1,23 @@
+import { z } from 'zod';
+import { usageLine } from '../events/agent-runner.ts';
+import { uuid } from '../ids.ts';
+import { defineRpc } from './definition.ts';
+
+/** The billable steps of a run in step order, for the settlement reconciler. */
+export const listBillableSteps = defineRpc({
+  service: 'agent-runner',
+  method: 'billable_steps',
+  request: z.object({ run_id: uuid, after_index: z.number().int(), limit: z.number().int().min(1).max(500) }),
+  response: z.object({
+    status: z.string().nullable(),
+    steps: z.array(
+      z.object({
+        step_id: uuid,
+        step_index: z.number().int(),
+        usage: z.array(usageLine),
+        finished_at: z.iso.datetime(),
+      }),
+    ),
+  }),
+  timeoutMs: 5_000,
+});

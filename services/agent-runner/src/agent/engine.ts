@@ -1,0 +1,28 @@
+import type { Clock } from '@swissbrain/service-kit/clock';
+import type { Database } from '@swissbrain/service-kit/database';
+import type { Logger } from '@swissbrain/service-kit/logger';
+import type { Rpc } from '@swissbrain/service-kit/rpc';
+import type { SandboxDriver } from '../sandbox/driver.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import type { ToolRegistry } from '../tools/registry.ts';
+import type { LiveRuns } from './live-runs.ts';
+import type { ModelChoice } from './models.ts';
+import type { RunSettings } from './run-context.ts';
+
+/** What every run of this process is worked on with. */
+export interface Engine {
+  readonly database: Database;
+  readonly rpc: Rpc;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly driver: SandboxDriver;
+  readonly objects: ObjectStore;
+  readonly tools: ToolRegistry;
+  readonly choice: ModelChoice;
+  readonly live: LiveRuns;
+  /** Names this process in leases; another one never has the same. */
+  readonly owner: string;
+  readonly leaseMs: number;
+  readonly wallMs: number;
+  readonly settings: RunSettings;
+}

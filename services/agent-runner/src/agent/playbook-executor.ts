@@ -1,0 +1,193 @@
+import { setAside, settleStep, shortfall } from '../domain/budget.ts';
+import type { PlaybookStep } from '../domain/playbook.ts';
+import { abandonStep, completeStep, createProgress, type Progress } from '../domain/progress.ts';
+import { ReferenceProblem, resolveReferences, type Scope } from '../domain/reference.ts';
+import { priceUsage } from '../domain/usage.ts';
+import { advanceRun } from '../operations/claims.ts';
+import type { StepFinish } from '../store/advance.ts';
+import type { StepRow } from '../store/steps.ts';
+import { type CallOutcome, callTool } from './call-tool.ts';
+import { makeRoom } from './hold.ts';
+import { createInbox } from './inbox.ts';
+import { bindSteps, createScope, type Step } from './playbook-steps.ts';
+import type { RunContext } from './run-context.ts';
+import { artifactEvent, finishedEvent, startedEvent } from './step-events.ts';
+
+interface Ended {
+  readonly step: Step;
+  readonly outcome: CallOutcome;
+}
+
+interface Execution {
+  readonly context: RunContext;
+  readonly steps: ReadonlyMap<string, Step>;
+  readonly progress: Progress;
+  readonly scope: Scope;
+  readonly outputs: Map<string, unknown>;
+  readonly inbox: ReturnType<typeof createInbox<Ended>>;
+  /** Ends what still runs when the run is over. */
+  readonly abort: AbortController;
+  running: number;
+}
+
+const failedCall = (code: string, message: string): CallOutcome => ({
+  result: { output: null, usage: [], failure: { code, message } },
+  artifacts: [],
+  durationMs: 0,
+});
+
+async function runStep(execution: Execution, step: Step): Promise<Ended> {
+  const { context, scope, abort } = execution;
+  let input: unknown;
+  try {
+    input = resolveReferences(step.source.with, scope);
+  } catch (error) {
+    if (!(error instanceof ReferenceProblem)) throw error;
+    return { step, outcome: failedCall('unresolved_reference', error.message) };
+  }
+  const { stepId, implementation: tool } = step;
+  const outcome = await callTool(context, {
+    stepId,
+    tool,
+    input,
+    keep: step.source.artifacts,
+    signal: abort.signal,
+  });
+  return { step, outcome };
+}
+
+/** Sets a started step to work; how it ended, or what broke, comes to the inbox. */
+function launch(execution: Execution, step: Step): void {
+  execution.running += 1;
+  runStep(execution, step).then(
+    (ended) => execution.inbox.put(ended),
+    (error: unknown) => execution.inbox.fail(error),
+  );
+}
+
+/** The steps to start now: those whose worst case fits into the hold, and those for which it must be raised. */
+function chooseNext(execution: Execution): { readonly fitting: Step[]; readonly raising: Step[] } {
+  const { context, progress, steps } = execution;
+  const free = Math.max(context.settings.maxParallelSteps - execution.running, 0);
+  const fitting: Step[] = [];
+  const raising: Step[] = [];
+  for (const key of progress.ready.splice(0, free)) {
+    const step = steps.get(key);
+    if (!step) throw new Error(`step ${key} of run ${context.run.id} has no row`);
+    const fits = shortfall(context.budget, priceUsage(step.worstCase, context.budget.prices)) === 0n;
+    if (fits) step.reserved = setAside(context.budget, step.worstCase);
+    (fits ? fitting : raising).push(step);
+  }
+  return { fitting, raising };
+}
+
+async function startRaised(execution: Execution, steps: readonly Step[]): Promise<void> {
+  const { context } = execution;
+  for (const step of steps) {
+    await makeRoom(context.hold, context.budget, step.stepId, step.worstCase);
+    step.reserved = setAside(context.budget, step.worstCase);
+    const events = [startedEvent(context.run, context.claim, step)];
+    await advanceRun(context.database, { ...context.claim, start: [step.stepId], events });
+    launch(execution, step);
+  }
+}
+
+/** Writes how a step ended and starts what it frees: one statement where the hold has room. */
+async function settle(execution: Execution, ended: Ended): Promise<void> {
+  const { context, progress, steps } = execution;
+  const { run, claim, budget } = context;
+  const { step, outcome } = ended;
+  const { failure, output, usage } = outcome.result;
+  execution.running -= 1;
+  const finish: StepFinish = {
+    stepId: step.stepId,
+    status: failure ? 'failed' : 'completed',
+    output,
+    usage,
+    costMicro: settleStep(budget, step.reserved, usage),
+    durationMs: outcome.durationMs,
+    error: failure ?? null,
+  };
+  const events = [
+    ...outcome.artifacts.map((artifact) => artifactEvent(run, artifact)),
+    finishedEvent(run, claim, step, finish),
+  ];
+  if (failure && step.required) {
+    await advanceRun(context.database, { ...claim, finish, stopRest: true, events });
+    progress.open = 0;
+    return;
+  }
+  let skip: string[] = [];
+  if (failure) {
+    skip = abandonStep(progress, step.key).flatMap((key) => steps.get(key)?.stepId ?? []);
+  } else {
+    execution.outputs.set(step.key, output);
+    completeStep(progress, step.key);
+  }
+  const { fitting, raising } = chooseNext(execution);
+  const start = fitting.map((next) => next.stepId);
+  events.push(...fitting.map((next) => startedEvent(run, claim, next)));
+  await advanceRun(context.database, { ...claim, finish, start, skip, artifacts: outcome.artifacts, events });
+  for (const next of fitting) launch(execution, next);
+  await startRaised(execution, raising);
+}
+
+/** Starts what is ready, and again what a worker before this one left running. */
+async function begin(execution: Execution, rows: readonly StepRow[]): Promise<void> {
+  const { context, progress } = execution;
+  const interrupted = rows.filter((row) => row.status === 'running').map((row) => row.step_key);
+  progress.ready.unshift(...interrupted);
+  const { fitting, raising } = chooseNext(execution);
+  if (fitting.length > 0) {
+    const events = fitting.map((step) => startedEvent(context.run, context.claim, step));
+    await advanceRun(context.database, {
+      ...context.claim,
+      start: fitting.map((step) => step.stepId),
+      events,
+    });
+    for (const step of fitting) launch(execution, step);
+  }
+  await startRaised(execution, raising);
+}
+
+/**
+ * Runs a playbook from where its rows say it is to its end; the database closes the run with its last step.
+ * @throws RunStopped by the signal, RunFailed, ClaimLost
+ */
+export async function runPlaybook(
+  context: RunContext,
+  rows: readonly StepRow[],
+  sources: readonly PlaybookStep[],
+) {
+  const outputs = new Map(
+    rows.filter((row) => row.status === 'completed').map((row) => [row.step_key, row.output]),
+  );
+  const abort = new AbortController();
+  const execution: Execution = {
+    context,
+    steps: bindSteps(context, rows, sources),
+    progress: createProgress(rows.map((row) => ({ key: row.step_key, needs: row.needs, state: row.status }))),
+    scope: createScope(context, outputs),
+    outputs,
+    inbox: createInbox<Ended>(),
+    abort,
+    running: 0,
+  };
+  const stop = () => {
+    abort.abort(context.signal.reason);
+    execution.inbox.fail(context.signal.reason);
+  };
+  context.signal.addEventListener('abort', stop, { once: true });
+  try {
+    context.signal.throwIfAborted();
+    await begin(execution, rows);
+    while (execution.progress.open > 0) {
+      if (execution.running === 0)
+        throw new Error(`run ${context.run.id} has open steps and none that can start`);
+      await settle(execution, await execution.inbox.take());
+    }
+  } finally {
+    context.signal.removeEventListener('abort', stop);
+    abort.abort();
+  }
+}

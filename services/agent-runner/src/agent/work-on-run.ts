@@ -1,0 +1,157 @@
+import { playbookSchema } from '@swissbrain/shared-schema/http/agent-runner';
+import { z } from 'zod';
+import { createBudget } from '../domain/budget.ts';
+import {
+  type Claim,
+  type ClaimedRun,
+  ClaimLost,
+  claimRun,
+  handOver,
+  raiseSession,
+  renewLeases,
+} from '../operations/claims.ts';
+import { closeRun } from '../operations/close-run.ts';
+import type { StoredInput } from '../operations/prepare-run.ts';
+import { isRunLive } from '../operations/reap-runs.ts';
+import type { Engine } from './engine.ts';
+import { runGoal } from './goal-loop.ts';
+import type { LiveRun } from './live-runs.ts';
+import { runPlaybook } from './playbook-executor.ts';
+import { readReservation } from './reservation.ts';
+import type { RunContext } from './run-context.ts';
+import { RunFailed, RunStopped } from './stops.ts';
+import { createWorkspace } from './workspace.ts';
+
+const storedInputs = z.record(
+  z.string(),
+  z.discriminatedUnion('kind', [
+    z.object({ kind: z.literal('value'), value: z.union([z.string(), z.number(), z.boolean()]) }),
+    z.object({ kind: z.literal('file'), path: z.string(), name: z.string(), storageKey: z.string() }),
+  ]),
+);
+
+/** How the work on a claimed run ended for this worker. */
+type Outcome =
+  | { readonly kind: 'closed' }
+  | { readonly kind: 'left' }
+  | {
+      readonly kind: 'close';
+      readonly status: 'failed' | 'cancelled' | 'timed_out';
+      readonly code?: string;
+      readonly message?: string;
+    };
+
+function createContext(engine: Engine, claimed: ClaimedRun, live: LiveRun): RunContext {
+  const { run, steps } = claimed;
+  const { database, rpc, objects, driver, tools, choice, clock, settings } = engine;
+  const { claim, signal } = live;
+  const { prices, limits } = readReservation(run.reservation);
+  const inputs: Record<string, StoredInput> = storedInputs.parse(run.inputs);
+  const log = engine.log.child({ run_id: run.id, attempt: claim.attempt });
+  return {
+    ...{ run, claim, inputs, signal, log, clock, database, objects, tools, choice, settings },
+    sandboxSeconds: limits.seconds,
+    budget: createBudget(prices, run.held_micro, run.consumed_micro),
+    hold: { database, rpc, claim, signal, reservationId: run.reservation_id ?? '' },
+    workspace: createWorkspace({
+      ...{ driver, objects, log, limits, signal },
+      runId: run.id,
+      sessionNo: run.session_no,
+      inputs: Object.values(inputs),
+      isFresh: () => !steps.some((step) => step.started_at !== null),
+      raiseSession: (lost) => raiseSession(database, claim, lost),
+    }),
+  };
+}
+
+/** A write was refused: because a cancel is on its way, or because the run is not this worker's any more. */
+async function afterRefusal(engine: Engine, { claim }: RunContext): Promise<Outcome> {
+  const held = await renewLeases(engine.database, engine.owner, engine.leaseMs, [claim]);
+  return held.get(claim.runId)?.cancelRequested ? { kind: 'close', status: 'cancelled' } : { kind: 'left' };
+}
+
+async function work(engine: Engine, context: RunContext, claimed: ClaimedRun): Promise<Outcome> {
+  try {
+    if (claimed.run.cancel_requested_at) return { kind: 'close', status: 'cancelled' };
+    if (context.claim.attempt > engine.settings.maxAttempts) {
+      throw new RunFailed(
+        'too_many_attempts',
+        `the run was begun ${engine.settings.maxAttempts} times without an end`,
+      );
+    }
+    context.signal.throwIfAborted();
+    if (claimed.run.kind === 'goal') await runGoal(context, claimed.steps);
+    else await runPlaybook(context, claimed.steps, playbookSchema.parse(claimed.run.playbook).steps);
+    return { kind: 'closed' };
+  } catch (error) {
+    // Whatever the abort made fail: the reason is the signal's.
+    const cause: unknown = context.signal.aborted ? context.signal.reason : error;
+    if (cause instanceof RunFailed)
+      return { kind: 'close', status: 'failed', code: cause.code, message: cause.message };
+    if (cause instanceof ClaimLost) return afterRefusal(engine, context);
+    if (!(cause instanceof RunStopped)) throw cause;
+    if (cause.reason === 'cancelled') return { kind: 'close', status: 'cancelled' };
+    if (cause.reason === 'timed_out') {
+      return {
+        kind: 'close',
+        status: 'timed_out',
+        code: 'run_timed_out',
+        message: 'the run did not end within its time',
+      };
+    }
+    return { kind: 'left' };
+  }
+}
+
+/** Takes the sandbox away; what remains is swept later, so a failure here is not the run's. */
+async function removeSandbox(context: RunContext): Promise<void> {
+  try {
+    await context.workspace.remove();
+  } catch (error) {
+    context.log.warn({ err: error }, 'the sandbox could not be removed yet');
+  }
+}
+
+/** Ends the run where the work did not. What ran in the sandbox is gone before the run says that it has ended. */
+async function conclude(engine: Engine, context: RunContext, outcome: Outcome): Promise<void> {
+  const { claim } = context;
+  if (outcome.kind === 'closed') {
+    await removeSandbox(context);
+    return;
+  }
+  if (outcome.kind === 'left') {
+    context.workspace.detach();
+    await handOver(engine.database, claim);
+    if (!(await isRunLive(engine.database, claim.runId))) await removeSandbox(context);
+    return;
+  }
+  await removeSandbox(context);
+  const { status, code, message } = outcome;
+  const error = code === undefined ? null : { code, message: message ?? code };
+  await closeRun(engine.database, { runId: claim.runId, attempt: claim.attempt, status, error });
+}
+
+/**
+ * Works on an offered run until it has ended or this worker must leave it. Harmless when the run is not to be had.
+ * @throws whatever was not foreseen; the run's lease then runs out and another worker goes on
+ */
+export async function workOnRun(engine: Engine, offer: Claim): Promise<void> {
+  const { owner, leaseMs, wallMs, clock } = engine;
+  if (engine.live.draining) {
+    await handOver(engine.database, offer);
+    return;
+  }
+  const askedAt = clock.monotonicMs();
+  const claimed = await claimRun(engine.database, { ...offer, owner, leaseMs, wallMs });
+  if (!claimed) return;
+  const claim = { runId: claimed.run.id, attempt: claimed.run.attempt };
+  const live = engine.live.add(claim, leaseMs - (clock.monotonicMs() - askedAt));
+  const wallClock = setTimeout(() => live.stop('timed_out'), Math.max(claimed.remainingMs, 0));
+  try {
+    const context = createContext(engine, claimed, live);
+    await conclude(engine, context, await work(engine, context, claimed));
+  } finally {
+    clearTimeout(wallClock);
+    engine.live.remove(live);
+  }
+}

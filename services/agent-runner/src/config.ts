@@ -1,0 +1,56 @@
+import { baseConfigSchema } from '@swissbrain/service-kit/config';
+import { z } from 'zod';
+
+const seconds = (fallback: number) => z.coerce.number().int().positive().default(fallback);
+
+/** Every setting of agent-runner; see README.md for what each does. */
+export const configSchema = baseConfigSchema.extend({
+  /** Runs that this process works on at once. */
+  RUN_CONCURRENCY: z.coerce.number().int().min(1).max(1_000).default(50),
+  RUN_MAX_PARALLEL_STEPS: z.coerce.number().int().min(1).max(64).default(4),
+  /** Wall clock of one run from its first start; afterwards it ends `timed_out`. */
+  RUN_MAX_SECONDS: seconds(3_600),
+  /** Workers that may take a run over before it fails. */
+  RUN_MAX_ATTEMPTS: z.coerce.number().int().min(1).default(50),
+  /** How long a worker may be silent before another takes its run over. */
+  RUN_LEASE_SECONDS: z.coerce.number().int().min(2).max(600).default(15),
+  RUN_DISPATCH_POLL_MS: z.coerce.number().int().min(20).default(1_000),
+  RUN_HOLD_HEARTBEAT_MS: z.coerce.number().int().min(100).default(20_000),
+  /** Comments on quiet event streams, and the look for what they missed. */
+  RUN_FOLLOW_HEARTBEAT_MS: z.coerce.number().int().min(100).default(10_000),
+  RUN_SWEEP_MS: z.coerce.number().int().min(100).default(10_000),
+  /** Model calls of a goal run before it fails. */
+  GOAL_MAX_STEPS: z.coerce.number().int().min(1).max(1_000).default(40),
+
+  /** The folder of artifacts, by content. */
+  STORAGE_DIR: z.string().min(1),
+  /** Signs artifact links; every replica needs the same one. */
+  STORAGE_SIGNING_SECRET: z.string().min(32),
+  ARTIFACTS_URL_TTL_SECONDS: seconds(900),
+  ARTIFACTS_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(100 * 1024 * 1024),
+
+  /** `local` starts sandboxes as processes of this machine: for development, refused in production. */
+  SANDBOX_DRIVER: z.enum(['local']).default('local'),
+  SANDBOX_DIR: z.string().min(1),
+  /** The secrets of sessions are derived from it; every replica needs the same one. */
+  SANDBOX_SECRET: z.string().min(32),
+  /** Where the local driver looks for python3. */
+  PATH: z.string().default('/usr/local/bin:/usr/bin:/bin'),
+  SANDBOX_IDLE_SECONDS: seconds(900),
+  SANDBOX_LIFETIME_SECONDS: seconds(86_400),
+
+  /** Any server with OpenAI's chat completions API: OpenAI, Ollama, vLLM, LiteLLM. */
+  MODEL_BASE_URL: z.url().optional(),
+  MODEL_NAME: z.string().min(1).optional(),
+  MODEL_API_KEY: z.string().min(1).optional(),
+  ANTHROPIC_API_KEY: z.string().min(1).optional(),
+  ANTHROPIC_BASE_URL: z.url().optional(),
+  MODEL_MAX_OUTPUT_TOKENS: z.coerce.number().int().min(1).default(4_096),
+  MODEL_TIMEOUT_SECONDS: seconds(120),
+});
+
+export type Config = z.infer<typeof configSchema>;

@@ -1,0 +1,34 @@
+import { afterCommit, type Tx } from '@swissbrain/service-kit/database';
+import type { creditsReserved } from '@swissbrain/shared-schema/events/credits';
+import type { ReceivedEvent } from '@swissbrain/shared-schema/events/envelope';
+import type { z } from 'zod';
+import { queueRuns } from '../store/runs.ts';
+
+type Reserved = ReceivedEvent<z.infer<typeof creditsReserved.data>>;
+
+/**
+ * Puts the runs whose credits were reserved into the waiting line. A run that was cancelled meanwhile stays
+ * cancelled: credits releases its hold on the closing event, in whatever order the two arrive.
+ */
+export async function admitRuns(
+  tx: Tx,
+  events: readonly Reserved[],
+  wakeDispatcher: () => void,
+): Promise<void> {
+  const queued = await queueRuns(
+    tx,
+    events.map(({ envelope, data }) => ({
+      run_id: data.run_id,
+      user_id: envelope.user_id,
+      reservation_id: data.reservation_id,
+      held_micro: data.held_micro,
+      reservation: {
+        prices: data.prices,
+        limits: data.limits,
+        ttl_seconds: data.ttl_seconds,
+        price_as_of: data.price_as_of,
+      },
+    })),
+  );
+  if (queued > 0) afterCommit(tx, wakeDispatcher);
+}

@@ -1,0 +1,91 @@
+import type { Database } from '@swissbrain/service-kit/database';
+import { type Advance, advanceStatement } from '../store/advance.ts';
+import {
+  claimStatement,
+  finishPlanningStatement,
+  handOverStatement,
+  raiseHoldStatement,
+  raiseSessionStatement,
+  renewStatement,
+} from '../store/leases.ts';
+import type { RunRow } from '../store/runs.ts';
+import { loadStepsStatement, type StepRow } from '../store/steps.ts';
+
+/** What every write of a worker repeats. */
+export interface Claim {
+  readonly runId: string;
+  readonly attempt: number;
+}
+
+/** The claim does not hold any more: another worker has the run, or it has ended, or is to be cancelled. */
+export class ClaimLost extends Error {
+  override readonly name = 'ClaimLost';
+}
+
+/** A run in a worker's hands. */
+export interface ClaimedRun {
+  readonly run: RunRow;
+  readonly steps: readonly StepRow[];
+  /** What is left of its wall clock. */
+  readonly remainingMs: number;
+}
+
+/**
+ * Takes a run over with the next attempt number. Undefined when it is not to be had: ended, claimed by
+ * another, or the offer is older than its attempt.
+ */
+export async function claimRun(
+  database: Database,
+  offer: Claim & { readonly owner: string; readonly leaseMs: number; readonly wallMs: number },
+): Promise<ClaimedRun | undefined> {
+  const [run] = await database.serviceStatement(claimStatement(offer));
+  if (!run) return undefined;
+  const steps = await database.serviceStatement(loadStepsStatement(run.id));
+  return { run, steps, remainingMs: run.remaining_ms };
+}
+
+/**
+ * Moves a run forward in one statement.
+ * @throws ClaimLost when nothing was written
+ */
+export async function advanceRun(database: Database, advance: Advance): Promise<void> {
+  const rows = await database.serviceStatement(advanceStatement(advance), { groupCommit: advance.runId });
+  if (rows.length === 0)
+    throw new ClaimLost(`attempt ${advance.attempt} of run ${advance.runId} may not write`);
+}
+
+/** Renews leases; returns what became of each claim that still holds: whether a cancel is on its way. */
+export async function renewLeases(
+  database: Database,
+  owner: string,
+  leaseMs: number,
+  claims: readonly Claim[],
+): Promise<ReadonlyMap<string, { readonly cancelRequested: boolean }>> {
+  const rows = await database.serviceStatement(renewStatement(owner, leaseMs, claims));
+  return new Map(rows.map((row) => [row.id, { cancelRequested: row.cancel_requested }]));
+}
+
+/** Gives a run or the offer of one back, so that another worker may have it at once. Harmless when it is gone. */
+export async function handOver(database: Database, claim: Claim): Promise<void> {
+  await database.serviceStatement(handOverStatement(claim.runId, claim.attempt));
+}
+
+/** Records a raised hold. @throws ClaimLost */
+export async function raiseHold(database: Database, claim: Claim, heldMicro: bigint): Promise<void> {
+  const rows = await database.serviceStatement(raiseHoldStatement(claim.runId, claim.attempt, heldMicro));
+  if (rows.length === 0) throw new ClaimLost(`attempt ${claim.attempt} of run ${claim.runId} may not write`);
+}
+
+/** Numbers the session after the one that was lost. @throws ClaimLost */
+export async function raiseSession(database: Database, claim: Claim, lost: number): Promise<number> {
+  const [row] = await database.serviceStatement(raiseSessionStatement(claim.runId, claim.attempt, lost));
+  if (!row) throw new ClaimLost(`attempt ${claim.attempt} of run ${claim.runId} may not write`);
+  return row.session_no;
+}
+
+/** Says that no more steps will come, with the run's answer; closes the run. @throws ClaimLost */
+export async function finishPlanning(database: Database, claim: Claim, output: unknown): Promise<void> {
+  const statement = finishPlanningStatement(claim.runId, claim.attempt, output);
+  const rows = await database.serviceStatement(statement, { wakeRelay: true });
+  if (rows.length === 0) throw new ClaimLost(`attempt ${claim.attempt} of run ${claim.runId} may not write`);
+}

@@ -1,0 +1,115 @@
+import { formatCredits } from '@swissbrain/shared-schema/amount';
+import type {
+  ArtifactView,
+  RunEventView,
+  RunView,
+  StepView,
+} from '@swissbrain/shared-schema/http/agent-runner';
+import { agentMode, runStatus } from '@swissbrain/shared-schema/http/agent-runner';
+import type { ArtifactRow } from '../store/artifacts.ts';
+import type { RunEventRow } from '../store/events.ts';
+import type { MessageRow } from '../store/messages.ts';
+import type { RunSummary } from '../store/runs.ts';
+import type { StepRow } from '../store/steps.ts';
+
+const iso = (time: Date | null) => time?.toISOString() ?? null;
+const failure = (code: string | null, message: string | null) =>
+  code === null ? null : { code, message: message ?? code };
+
+/** A run as the API shows it. */
+export function runView(run: RunSummary): RunView {
+  return {
+    id: run.id,
+    kind: run.kind,
+    mode: agentMode.parse(run.mode),
+    title: run.title,
+    goal: run.goal,
+    status: runStatus.parse(run.status),
+    cancel_requested: run.cancel_requested_at !== null && run.finished_at === null,
+    parent_run_id: run.parent_run_id,
+    root_run_id: run.root_run_id,
+    attempt: run.attempt,
+    run_seq: Number(run.run_seq),
+    steps: {
+      total: run.step_count,
+      open: run.open_steps,
+      completed: run.completed_steps,
+      failed: run.failed_steps,
+    },
+    credits: {
+      held: formatCredits(run.held_micro),
+      consumed: formatCredits(run.consumed_micro),
+      budget: run.budget_micro === null ? null : formatCredits(run.budget_micro),
+    },
+    output: run.output,
+    error: failure(run.error_code, run.error_message),
+    created_at: run.created_at.toISOString(),
+    queued_at: iso(run.queued_at),
+    started_at: iso(run.started_at),
+    finished_at: iso(run.finished_at),
+  };
+}
+
+/** A step as the API shows it. */
+export function stepView(step: StepRow): StepView {
+  return {
+    id: step.id,
+    key: step.step_key,
+    index: step.step_index,
+    name: step.name,
+    tool: step.tool,
+    needs: [...step.needs],
+    required: step.required,
+    status: step.status,
+    attempt: step.attempt,
+    input: step.input,
+    output: step.output,
+    usage: [...step.usage],
+    cost: formatCredits(step.cost_micro),
+    duration_ms: step.duration_ms === null ? null : Number(step.duration_ms),
+    error: failure(step.error_code, step.error_message),
+    started_at: iso(step.started_at),
+    finished_at: iso(step.finished_at),
+  };
+}
+
+/** An artifact as the API shows it, without a link. */
+export function artifactView(artifact: ArtifactRow): ArtifactView {
+  return {
+    id: artifact.id,
+    run_id: artifact.run_id,
+    step_id: artifact.step_id,
+    kind: artifact.kind,
+    name: artifact.name,
+    media_type: artifact.media_type,
+    size_bytes: Number(artifact.size_bytes),
+    sha256: artifact.sha256,
+    created_at: artifact.created_at.toISOString(),
+  };
+}
+
+/** A message as the API shows it. */
+export function messageView(message: MessageRow) {
+  return {
+    id: message.id,
+    index: message.message_index,
+    role: message.role,
+    content: message.content,
+    step_id: message.step_id,
+    input_tokens: Number(message.input_tokens),
+    output_tokens: Number(message.output_tokens),
+    created_at: message.created_at.toISOString(),
+  };
+}
+
+/** An event as clients follow it. */
+export function eventView(event: RunEventRow): RunEventView {
+  return {
+    id: event.id,
+    type: event.type,
+    version: event.version,
+    run_seq: Number(event.run_seq),
+    time: event.created_at.toISOString(),
+    data: { ...event.data },
+  };
+}

@@ -1,0 +1,120 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { z } from 'zod';
+import { SandboxError, sandboxLost, sandboxUnavailable } from './errors.ts';
+import { faultAnswer } from './runtime-answers.ts';
+import {
+  createTransport,
+  ForgedAnswer,
+  type RuntimeAddress,
+  type RuntimeAnswer,
+  type RuntimeCall,
+} from './runtime-transport.ts';
+
+export interface RuntimeClientOptions extends RuntimeAddress {
+  /** For messages. */
+  readonly session: string;
+  /** Whether the session is known to be over; asked when it cannot be reached. */
+  isGone(): Promise<boolean>;
+}
+
+/** A call as the session makes it. A streamed body is made anew for each attempt. */
+export type ClientCall = Omit<RuntimeCall, 'body' | 'timeoutMs'> & {
+  readonly body?: Buffer | (() => AsyncIterable<Uint8Array>);
+  readonly timeoutMs?: number;
+  /** False where the body cannot be sent a second time. */
+  readonly repeatable?: boolean;
+};
+
+export interface RuntimeClient {
+  /** The answer's JSON, parsed. @throws SandboxError */
+  json<Schema extends z.ZodType>(call: ClientCall, schema: Schema): Promise<z.infer<Schema>>;
+  /** The answer's bytes. @throws SandboxError */
+  bytes(call: ClientCall): Promise<Buffer>;
+  /** The answer as a stream; errors while reading are SandboxErrors too. */
+  stream(call: ClientCall): AsyncIterable<Uint8Array>;
+  close(): void;
+}
+
+const attempts = 4;
+const firstDelayMs = 50;
+const defaultTimeoutMs = 15_000;
+/** Passing states of the runtime, worth another attempt. */
+const busyStatuses = new Set([429, 503]);
+/** Refusals that are about what was asked for, not about the sandbox. */
+const userStatuses = new Set([400, 404, 409, 413, 422]);
+
+/**
+ * Calls one session's runtime. Everything the runtime offers may be repeated (ids, offsets and whole files make it
+ * so), hence failed calls are, with growing pauses of random length.
+ */
+export function createRuntimeClient(options: RuntimeClientOptions): RuntimeClient {
+  const transport = createTransport(options);
+
+  const attempt = async <T>(call: ClientCall, read: (answer: RuntimeAnswer) => Promise<T>): Promise<T> => {
+    const { body } = call;
+    const answer = await transport.call({
+      ...call,
+      body: typeof body === 'function' ? body() : body,
+      timeoutMs: call.timeoutMs ?? defaultTimeoutMs,
+    });
+    if (answer.status >= 400) throw refusal(answer.status, await answer.bytes());
+    return read(answer);
+  };
+
+  const send = async <T>(call: ClientCall, read: (answer: RuntimeAnswer) => Promise<T>): Promise<T> => {
+    const most = call.repeatable === false ? 1 : attempts;
+    for (let number = 1; ; number += 1) {
+      try {
+        return await attempt(call, read);
+      } catch (error) {
+        call.signal?.throwIfAborted();
+        const failure = await classify(options, error);
+        if (failure.fault !== 'infrastructure' || number >= most) throw failure;
+      }
+      await delay(firstDelayMs * 2 ** number * (0.5 + Math.random()), undefined, { signal: call.signal });
+    }
+  };
+
+  return {
+    json: (call, schema) =>
+      send(call, async (answer) => {
+        const parsed = schema.safeParse(JSON.parse((await answer.bytes()).toString('utf8')));
+        if (parsed.success) return parsed.data;
+        throw new SandboxError(
+          'infrastructure',
+          'answer_invalid',
+          'the sandbox gave an answer of unknown shape',
+        );
+      }),
+    bytes: (call) => send(call, (answer) => answer.bytes()),
+    async *stream(call) {
+      const source = await send(call, async (answer) => answer.stream());
+      try {
+        yield* source;
+      } catch (error) {
+        call.signal?.throwIfAborted();
+        throw await classify(options, error);
+      }
+    },
+    close: () => transport.close(),
+  };
+}
+
+/** Tells a session that is gone from one that cannot be reached just now. */
+async function classify({ session, isGone }: RuntimeClientOptions, error: unknown): Promise<SandboxError> {
+  if (error instanceof SandboxError) return error;
+  if (error instanceof ForgedAnswer) return sandboxLost(session, error.message, { cause: error });
+  if (await isGone()) return sandboxLost(session, 'its runtime has ended', { cause: error });
+  return sandboxUnavailable(session, error instanceof Error ? error.message : String(error), {
+    cause: error,
+  });
+}
+
+function refusal(status: number, body: Buffer): SandboxError {
+  const parsed = faultAnswer.safeParse(JSON.parse(body.toString('utf8')));
+  const { code, message } = parsed.success
+    ? parsed.data.error
+    : { code: 'answer_invalid', message: `the sandbox refused with status ${status}` };
+  const fault = userStatuses.has(status) && code !== 'body_altered' ? 'user' : 'infrastructure';
+  return new SandboxError(fault, busyStatuses.has(status) ? 'sandbox_busy' : code, message);
+}

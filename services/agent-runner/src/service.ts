@@ -1,0 +1,130 @@
+import { randomUUID } from 'node:crypto';
+import { resolve } from 'node:path';
+import { startConsumers } from '@swissbrain/service-kit/consumer';
+import { serveDeadLetters } from '@swissbrain/service-kit/dead-letter-routes';
+import type { RunningService } from '@swissbrain/service-kit/lifecycle';
+import { gauge } from '@swissbrain/service-kit/metrics';
+import { openPlatform, type Platform, serve } from '@swissbrain/service-kit/platform';
+import type { Engine } from './agent/engine.ts';
+import { createLiveRuns } from './agent/live-runs.ts';
+import { chooseModel } from './agent/models.ts';
+import type { Config } from './config.ts';
+import { creditsConsumers } from './consumers/credits.ts';
+import { createLiveEvents } from './follow/live-events.ts';
+import { createNudges, type Nudges } from './follow/nudges.ts';
+import { startDispatcher } from './jobs/dispatcher.ts';
+import { workOnOffers } from './jobs/execute-run.ts';
+import type { Loop } from './jobs/loop.ts';
+import { startHoldHeartbeat, startLeaseRenewal, startSweep } from './jobs/reconcilers.ts';
+import { renewLeases } from './operations/claims.ts';
+import { registerArtifactRoutes } from './routes/artifacts.ts';
+import { registerEventRoutes } from './routes/run-events.ts';
+import { registerRunRoutes } from './routes/runs.ts';
+import { registerToolRoutes } from './routes/tools.ts';
+import { serveBillableSteps } from './rpc/billable-steps.ts';
+import { createLocalDriver } from './sandbox/local-driver.ts';
+import { createLocalStore } from './storage/local-store.ts';
+import { codeTool } from './tools/code.ts';
+import { fileTool } from './tools/file.ts';
+import { createLlmTool } from './tools/llm.ts';
+import { createToolRegistry } from './tools/registry.ts';
+import type { Tool } from './tools/tool.ts';
+
+/** What a caller adds to the service. */
+export interface ServiceOptions {
+  readonly extraTools?: readonly Tool[];
+}
+
+function createEngine(platform: Platform, config: Config, extraTools: readonly Tool[]): Engine {
+  const { database, rpc, log, clock } = platform;
+  const choice = chooseModel(config);
+  const leaseMs = config.RUN_LEASE_SECONDS * 1_000;
+  const owner = randomUUID();
+  return {
+    ...{ database, rpc, log, clock, choice, leaseMs, owner },
+    wallMs: config.RUN_MAX_SECONDS * 1_000,
+    driver: createLocalDriver({
+      directory: resolve(config.SANDBOX_DIR),
+      secret: config.SANDBOX_SECRET,
+      environment: config.NODE_ENV,
+      idleSeconds: config.SANDBOX_IDLE_SECONDS,
+      lifetimeSeconds: config.SANDBOX_LIFETIME_SECONDS,
+      searchPath: config.PATH,
+    }),
+    objects: createLocalStore(resolve(config.STORAGE_DIR)),
+    tools: createToolRegistry([codeTool, fileTool, createLlmTool(choice), ...extraTools]),
+    live: createLiveRuns({
+      leaseMs,
+      clock,
+      renew: (claims) => renewLeases(database, owner, leaseMs, claims),
+    }),
+    settings: {
+      maxParallelSteps: config.RUN_MAX_PARALLEL_STEPS,
+      maxAttempts: config.RUN_MAX_ATTEMPTS,
+      goalMaxSteps: config.GOAL_MAX_STEPS,
+      artifactMaxBytes: config.ARTIFACTS_MAX_BYTES,
+    },
+  };
+}
+
+/** Starts what works on runs. Stopping goes backwards: no new offers, then the runs are left, then the leases end. */
+function startWork(platform: Platform, engine: Engine, config: Config): { dispatcher: Loop; nudges: Nudges } {
+  const { release, jobs } = platform;
+  const leases = startLeaseRenewal(engine);
+  release.add('leases', () => leases.stop());
+  const nudges = createNudges(platform.nats, (runId) => {
+    if (engine.live.has(runId)) leases.wake();
+  });
+  release.add('nudges', nudges.close);
+  release.add('runs', () => engine.live.drain());
+  const dispatcher = startDispatcher(engine, jobs, {
+    places: config.RUN_CONCURRENCY,
+    pollMs: config.RUN_DISPATCH_POLL_MS,
+  });
+  release.add('dispatcher', () => dispatcher.stop());
+  workOnOffers(jobs, engine, config.RUN_CONCURRENCY, dispatcher.wake);
+  const holds = startHoldHeartbeat(engine, config.RUN_HOLD_HEARTBEAT_MS);
+  release.add('holds', () => holds.stop());
+  const sweep = startSweep(engine, config.RUN_SWEEP_MS);
+  release.add('sweep', () => sweep.stop());
+  return { dispatcher, nudges };
+}
+
+function registerRoutes(platform: Platform, engine: Engine, config: Config, nudges: Nudges): void {
+  const { http, database, clock, release, nats, log, metrics } = platform;
+  const { objects, tools, choice } = engine;
+  const live = createLiveEvents(nats, log);
+  release.add('live events', live.close);
+  const modelReason = 'reason' in choice ? choice.reason : null;
+  registerRunRoutes(http, { database, tools, objects, modelReason, nudge: nudges.send });
+  const followers = gauge(metrics, 'run_followers', 'Clients that follow a run', []);
+  registerEventRoutes(http, { database, live, followers, heartbeatMs: config.RUN_FOLLOW_HEARTBEAT_MS });
+  registerArtifactRoutes(http, {
+    ...{ database, objects, clock },
+    secret: config.STORAGE_SIGNING_SECRET,
+    ttlSeconds: config.ARTIFACTS_URL_TTL_SECONDS,
+    publicUrl: config.PUBLIC_URL ?? null,
+  });
+  registerToolRoutes(http, tools);
+}
+
+/** Starts agent-runner: the API, the engine of runs and its reconcilers. */
+export async function startService(
+  config: Config,
+  { extraTools = [] }: ServiceOptions = {},
+): Promise<RunningService> {
+  const platform = await openPlatform('agent-runner', config);
+  try {
+    const engine = createEngine(platform, config, extraTools);
+    const { dispatcher, nudges } = startWork(platform, engine, config);
+    registerRoutes(platform, engine, config, nudges);
+    serveBillableSteps(platform.rpc, platform.database);
+    const consumers = creditsConsumers({ dispatcher: dispatcher.wake, worker: nudges.send });
+    serveDeadLetters(platform, consumers);
+    await startConsumers(platform, consumers);
+    return await serve(platform);
+  } catch (error) {
+    await platform.release.release(config.SHUTDOWN_DEADLINE_MS);
+    throw error;
+  }
+}

@@ -1,0 +1,5 @@
+import { runProcess } from '@swissbrain/service-kit/process';
+import { configSchema } from './config.ts';
+import { startService } from './service.ts';
+
+await runProcess({ service: 'credits', configSchema, start: startService });

@@ -1,0 +1,31 @@
+import { startConsumers } from '@swissbrain/service-kit/consumer';
+import { serveDeadLetters } from '@swissbrain/service-kit/dead-letter-routes';
+import type { RunningService } from '@swissbrain/service-kit/lifecycle';
+import { openPlatform, serve } from '@swissbrain/service-kit/platform';
+import type { Config } from './config.ts';
+import { consumers } from './consumers/consumers.ts';
+import { startReconcilers } from './jobs/reconcilers.ts';
+import { serveAccount } from './routes/account.ts';
+import { serveCatalogue } from './routes/catalogue.ts';
+import { serveHolds } from './rpc/holds.ts';
+
+/**
+ * Starts credits: everything it needs is opened here and released in reverse, on stop and on a failed start.
+ * @throws whatever kept a part from starting, after the others have been released
+ */
+export async function startService(config: Config): Promise<RunningService> {
+  const platform = await openPlatform('credits', config);
+  try {
+    serveAccount(platform);
+    serveCatalogue(platform);
+    serveHolds(platform);
+    const definitions = consumers(config);
+    serveDeadLetters(platform, definitions);
+    await startConsumers(platform, definitions);
+    startReconcilers(platform, config);
+    return await serve(platform);
+  } catch (thrown) {
+    await platform.release.release(config.SHUTDOWN_DEADLINE_MS);
+    throw thrown;
+  }
+}

@@ -1,0 +1,7 @@
+import { baseConfigSchema } from '@swissbrain/service-kit/config';
+import type { z } from 'zod';
+
+/** Every setting of scheduler: those that all services share, and no others so far. */
+export const configSchema = baseConfigSchema;
+
+export type Config = z.infer<typeof configSchema>;

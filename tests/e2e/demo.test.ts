@@ -1,0 +1,95 @@
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { auditRun, waitUntilSettled } from './run-audit.ts';
+import { root, startWholeStack, type WholeStack } from './whole-stack.ts';
+
+const run = promisify(execFile);
+const csvPath = join(root, 'node_modules/vega-datasets/data/seattle-weather.csv');
+
+/** Mean daily highs by month (1 to 12), computed here from the same file in another way. */
+async function meanHighs(): Promise<number[]> {
+  const [, ...lines] = (await readFile(csvPath, 'utf8')).trim().split(/\r?\n/);
+  const highs = lines
+    .map((line) => line.split(','))
+    .map(([date = '', , high]) => [Number(date.slice(5, 7)), Number(high)]);
+  return Array.from({ length: 12 }, (_, index) => {
+    const ofMonth = highs.flatMap(([month, high]) =>
+      month === index + 1 && high !== undefined ? [high] : [],
+    );
+    return ofMonth.reduce((sum, high) => sum + high, 0) / ofMonth.length;
+  });
+}
+
+const monthly = z.object({
+  days: z.number(),
+  months: z.array(z.object({ month: z.number(), temp_max_mean: z.number() })),
+});
+
+describe('the demo', () => {
+  let stack: WholeStack;
+  beforeAll(async () => {
+    stack = await startWholeStack();
+  });
+  afterAll(async () => {
+    await stack?.[Symbol.asyncDispose]();
+  });
+  const swissbrain = async (...args: string[]): Promise<string> => {
+    const { stdout } = await run(process.execPath, [join(root, 'packages/cli/src/main.ts'), ...args], {
+      env: { ...process.env, SWISSBRAIN_ROOT: stack.cliRoot, NO_COLOR: '1' },
+      cwd: root,
+    });
+    return stdout;
+  };
+
+  it('turns the weather of Seattle into numbers, a chart and a report, and pays for it', async () => {
+    const output = join(stack.cliRoot, 'output');
+    const shown = await swissbrain('run', 'examples/seattle-weather.yaml', '--output', output);
+    const [runId = ''] = /[0-9a-f]{8}-[0-9a-f-]{27}/.exec(shown) ?? [];
+    const artifact = (name: string) => readFile(join(output, runId, name), 'utf8');
+
+    const { days, months } = monthly.parse(JSON.parse(await artifact('monthly.json')));
+    expect(days).toBe(1461);
+    const expected = await meanHighs();
+    for (const { month, temp_max_mean: mean } of months)
+      expect(mean).toBeCloseTo(expected[month - 1] ?? Number.NaN, 2);
+    expect(await artifact('chart.svg')).toMatch(/^<svg[\s\S]*<\/svg>\s*$/);
+    const report = await artifact('report.md');
+    expect(
+      report.match(
+        /^\| (?:January|February|March|April|May|June|July|August|September|October|November|December) /gm,
+      ),
+    ).toHaveLength(12);
+
+    const settled = await waitUntilSettled(stack, runId);
+    await auditRun(stack, runId);
+    const balance = z
+      .object({ balance: z.object({ available: z.string() }) })
+      .parse(JSON.parse(await swissbrain('credits', '--json')));
+    const spent = BigInt(settled.consumed_micro);
+    expect(spent).toBeGreaterThan(0n);
+    expect(Math.round(Number(balance.balance.available) * 1e6)).toBe(100_000_000 - Number(spent));
+  });
+
+  it('shows a run again from the beginning, and its events from the stream', async () => {
+    const [first] = z
+      .object({ items: z.array(z.object({ id: z.string(), status: z.string() })) })
+      .parse(JSON.parse(await swissbrain('runs', '--json'))).items;
+    if (!first) throw new Error('the demo left no run');
+    expect(first.status).toBe('completed');
+    const followed = await swissbrain('follow', first.id);
+    for (const type of ['run.requested', 'run.started', 'step.completed', 'run.completed'])
+      expect(followed).toContain(type);
+    const tapped = (await swissbrain('tap', 'run.*', '--since', '1h', '--json')).trim().split('\n');
+    expect(tapped.map((line) => z.object({ type: z.string() }).parse(JSON.parse(line)).type)).toEqual(
+      expect.arrayContaining(['run.requested', 'run.queued', 'run.started', 'run.completed']),
+    );
+  });
+
+  it('is in good health', async () => {
+    expect(await swissbrain('doctor')).toContain('agent-runner');
+  });
+});
