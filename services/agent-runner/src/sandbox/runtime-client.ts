@@ -57,7 +57,7 @@ export function createRuntimeClient(options: RuntimeClientOptions): RuntimeClien
       body: typeof body === 'function' ? body() : body,
       timeoutMs: call.timeoutMs ?? defaultTimeoutMs,
     });
-    if (answer.status >= 400) throw refusal(answer.status, await answer.bytes());
+    if (answer.status >= 400) throw refusal(options.session, answer.status, await answer.bytes());
     return read(answer);
   };
 
@@ -110,11 +110,13 @@ async function classify({ session, isGone }: RuntimeClientOptions, error: unknow
   });
 }
 
-function refusal(status: number, body: Buffer): SandboxError {
+function refusal(session: string, status: number, body: Buffer): SandboxError {
   const parsed = faultAnswer.safeParse(JSON.parse(body.toString('utf8')));
   const { code, message } = parsed.success
     ? parsed.data.error
     : { code: 'answer_invalid', message: `the sandbox refused with status ${status}` };
+  // A runtime that is told to close never opens again, so its session is as good as gone.
+  if (code === 'closing') return sandboxLost(session, message);
   const fault = userStatuses.has(status) && code !== 'body_altered' ? 'user' : 'infrastructure';
   return new SandboxError(fault, busyStatuses.has(status) ? 'sandbox_busy' : code, message);
 }
