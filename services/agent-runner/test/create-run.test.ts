@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { toolList } from '@swissbrain/shared-schema/http/agent-runner';
 import { mintToken, testSecret } from '@swissbrain/testkit/tokens';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createGate, gateStep } from './support/gate.ts';
@@ -107,9 +108,7 @@ describe('a goal without a model', () => {
   });
 
   it('is explained by the list of tools', async () => {
-    const list = (await (await user.request('GET', '/v1/tools')).json()) as {
-      items: { name: string; available: boolean; reason: string | null; input_schema: object }[];
-    };
+    const list = toolList.parse(await (await user.request('GET', '/v1/tools')).json());
     expect(list.items.map((tool) => [tool.name, tool.available])).toEqual([
       ['code', true],
       ['file', true],
@@ -117,7 +116,12 @@ describe('a goal without a model', () => {
       ['gate', true],
     ]);
     expect(list.items[2]?.reason).toContain('MODEL_NAME');
-    expect(list.items[0]?.input_schema).toMatchObject({ type: 'object' });
+    expect(list.items[0]).toMatchObject({
+      effect: 'write',
+      resume: 'lookup',
+      charged_as: ['code.execution'],
+      input_schema: { type: 'object' },
+    });
   });
 });
 

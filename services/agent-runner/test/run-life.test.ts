@@ -1,6 +1,7 @@
 import { creditsExhausted, creditsExpired } from '@swissbrain/shared-schema/events/credits';
 import { waitFor } from '@swissbrain/testkit/wait';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Tool } from '../src/tools/tool.ts';
 import { eventsOf, storyOf } from './support/events.ts';
 import { createGate, gateStep } from './support/gate.ts';
 import { newUser, playbookOf, type Runner, startRunner, step, type User } from './support/runner.ts';
@@ -8,8 +9,10 @@ import { newUser, playbookOf, type Runner, startRunner, step, type User } from '
 let runner: Runner;
 let user: User;
 const gate = createGate();
+/** Ends neither by itself nor by the signal. */
+const deaf: Tool = { ...gate.tool, name: 'deaf', timeoutSeconds: 1, run: () => new Promise(() => {}) };
 beforeAll(async () => {
-  runner = await startRunner({ extraTools: [gate.tool], overrides: { RUN_MAX_SECONDS: '3600' } });
+  runner = await startRunner({ extraTools: [gate.tool, deaf], overrides: { RUN_MAX_SECONDS: '3600' } });
   user = await newUser(runner.url);
 });
 afterAll(() => runner?.stop());
@@ -155,6 +158,23 @@ describe('a playbook in the sandbox', () => {
         describe: 'the removal of the session',
       },
     );
+  });
+});
+
+describe('a tool that does not end', () => {
+  it('is given up after its time, also when it ignores the signal, and the run goes on', async () => {
+    const run = await user.create(
+      playbookOf([
+        { id: 'stuck', tool: 'deaf', with: { name: 'x' }, required: false },
+        gateStep('after', 'pass'),
+      ]),
+    );
+    expect(await user.ended(run.id)).toMatchObject({
+      status: 'completed',
+      steps: { failed: 1, completed: 1 },
+    });
+    const [stuck] = await user.steps(run.id);
+    expect(stuck?.error).toEqual({ code: 'tool_timeout', message: '"deaf" did not end within 1 seconds' });
   });
 });
 

@@ -205,6 +205,14 @@ export const toolView = z.object({
   available: z.boolean(),
   /** Why it is not available, and what to set; null when it is. */
   reason: z.string().nullable(),
+  /** What a call may change: nothing, what can be undone, what cannot (the user approves it). */
+  effect: z.enum(['read', 'write', 'destructive']),
+  /** After a crash in the middle: made again, looked up by its step, or ended as `unknown`. */
+  resume: z.enum(['repeat', 'lookup', 'unknown']),
+  /** A call is given up after so long. */
+  timeout_seconds: z.number(),
+  /** Operations of the price list; empty where it costs nothing here. */
+  charged_as: z.array(z.string()),
   input_schema: z.record(z.string(), z.unknown()),
 });
 export const toolList = z.object({ items: z.array(toolView) });

@@ -47,6 +47,37 @@ async function withSandboxRetries(signal: AbortSignal, work: () => Promise<ToolR
   return failed('sandbox_unavailable', 'the sandbox cannot be reached');
 }
 
+/**
+ * One call within its time. A tool that does not stop by the signal is left behind: what it does afterwards is its own
+ * loss, the run goes on.
+ */
+async function callWithinTime(context: RunContext, call: ToolCall, input: unknown): Promise<ToolResult> {
+  const { tool, signal } = call;
+  const timeout = AbortSignal.timeout(tool.timeoutSeconds * 1_000);
+  const within = AbortSignal.any([signal, timeout]);
+  const toolContext: ToolContext = {
+    runId: context.run.id,
+    stepId: call.stepId,
+    attempt: context.claim.attempt,
+    signal: within,
+    log: context.log,
+    sandbox: () => context.workspace.session(),
+    sandboxSeconds: context.sandboxSeconds,
+  };
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const stop = () => reject(within.reason);
+  within.addEventListener('abort', stop, { once: true });
+  try {
+    return await withSandboxRetries(within, () => Promise.race([tool.run(input, toolContext), aborted]));
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!timeout.aborted) throw error;
+    return failed('tool_timeout', `"${tool.name}" did not end within ${tool.timeoutSeconds} seconds`);
+  } finally {
+    within.removeEventListener('abort', stop);
+  }
+}
+
 async function keepFiles(context: RunContext, call: ToolCall): Promise<NewArtifact[]> {
   if (call.keep !== 'folder' && call.keep.length === 0) return [];
   const keep = {
@@ -79,16 +110,7 @@ export async function callTool(context: RunContext, call: ToolCall): Promise<Cal
     const detail = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ');
     return outcome(failed('bad_input', detail));
   }
-  const toolContext: ToolContext = {
-    runId: context.run.id,
-    stepId: call.stepId,
-    attempt: context.claim.attempt,
-    signal: call.signal,
-    log: context.log,
-    sandbox: () => context.workspace.session(),
-    sandboxSeconds: context.sandboxSeconds,
-  };
-  const result = await withSandboxRetries(call.signal, () => call.tool.run(parsed.data, toolContext));
+  const result = await callWithinTime(context, call, parsed.data);
   if (result.failure) return outcome(result);
   try {
     return outcome(result, await keepFiles(context, call));

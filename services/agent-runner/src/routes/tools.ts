@@ -24,6 +24,10 @@ export function registerToolRoutes(http: Http, tools: ToolRegistry): void {
           description: tool.description,
           available: reason === null,
           reason,
+          effect: tool.effect,
+          resume: tool.resume,
+          timeout_seconds: tool.timeoutSeconds,
+          charged_as: tool.estimate({}).map((usage) => usage.operation),
           input_schema: inputSchemaOf(tool),
         };
       }),

@@ -7,6 +7,8 @@ import type { Tool, ToolContext, ToolResult } from './tool.ts';
 
 const defaultTimeoutSeconds = 60;
 const maxTimeoutSeconds = 3_600;
+/** For starting the sandbox and moving files around the program. */
+const graceSeconds = 300;
 /** Kept of stdout and of stderr in the step's output: the end, where results and errors stand. */
 const keptOutputBytes = 32 * 1024;
 const readOutputBytes = 4 * 1024 * 1024;
@@ -145,6 +147,9 @@ export const codeTool: Tool<CodeInput> = {
     'named by the environment variable SWISSBRAIN_OUTPUT to return it as `result`.',
   input: codeInput,
   offered: true,
+  effect: 'write',
+  resume: 'lookup',
+  timeoutSeconds: maxTimeoutSeconds + graceSeconds,
   unavailable: () => null,
   estimate(input) {
     const { timeout_seconds: timeout = defaultTimeoutSeconds } = input;

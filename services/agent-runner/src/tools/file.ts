@@ -52,6 +52,9 @@ export const fileTool: Tool<FileInput> = {
     'Files under artifacts/ are kept and shown to the user.',
   input: fileInput,
   offered: true,
+  effect: 'write',
+  resume: 'repeat',
+  timeoutSeconds: 300,
   unavailable: () => null,
   estimate: () => usage,
   async run(input, context): Promise<ToolResult> {

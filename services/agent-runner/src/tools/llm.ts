@@ -9,6 +9,9 @@ import {
 } from '../agent/models.ts';
 import type { Tool, ToolContext, ToolResult } from './tool.ts';
 
+/** The call's own time limit ends it first. */
+const graceSeconds = 10;
+
 const llmInput = z.strictObject({
   prompt: z
     .string()
@@ -58,6 +61,9 @@ export function createLlmTool(choice: ModelChoice): Tool<LlmInput> {
     description: 'Asks the configured language model; the answer is output.text.',
     input: llmInput,
     offered: false,
+    effect: 'read',
+    resume: 'repeat',
+    timeoutSeconds: 'reason' in choice ? 1 : Math.ceil(choice.model.timeoutMs / 1_000) + graceSeconds,
     unavailable: () => ('reason' in choice ? choice.reason : null),
     estimate(input) {
       if ('reason' in choice) return [];

@@ -18,6 +18,20 @@ export type ToolType =
   | 'collab'
   | 'human';
 
+/**
+ * The most that one call may change. `read`: nothing, so it may be made again and beside others. `write`: the run's own
+ * workspace, or something of the user's that can be undone. `destructive`: what cannot be taken back, outside this
+ * system or in the user's accounts; the user approves it unless the run's policy has done so beforehand.
+ */
+export type ToolEffect = 'read' | 'write' | 'destructive';
+
+/**
+ * What to do with a call whose worker died before its end was written. `repeat`: make it again, nothing happens twice.
+ * `lookup`: make it again with the same step id, by which the tool finds what the first call did or goes on with it.
+ * `unknown`: never make it again; the step ends as interrupted, its outcome unknown.
+ */
+export type ToolResume = 'repeat' | 'lookup' | 'unknown';
+
 /** What one call of a tool may use. */
 export interface ToolContext {
   readonly runId: string;
@@ -51,6 +65,10 @@ export interface Tool<Input = unknown> {
   readonly input: z.ZodType<Input>;
   /** Whether the model of a goal run may call it. */
   readonly offered: boolean;
+  readonly effect: ToolEffect;
+  readonly resume: ToolResume;
+  /** After so long a call is given up: a failure `tool_timeout`. Tools end in order well before. */
+  readonly timeoutSeconds: number;
   /** Why it cannot be used in this installation and what to set, or null. */
   unavailable(): string | null;
   /**

@@ -34,6 +34,9 @@ export function createGate(): Gate {
     description: 'Waits until the test opens it',
     input,
     offered: false,
+    effect: 'write',
+    resume: 'repeat',
+    timeoutSeconds: 600,
     unavailable: () => null,
     estimate: ({ cost }) => usage(cost),
     async run({ name, cost }, context) {
