@@ -123,6 +123,7 @@ const words: readonly (readonly [RegExp, string])[] = [
   [/^enabled$/, 'that are enabled'],
   [/^revoked_at IS NULL$/, 'whose access was not taken away'],
   [/^source = '([a-z-]+)'::text$/, 'of $1'],
+  [/^\(session_id, role\) IN \( ?SELECT .* FROM sb\.participating_roles\(\).*\)$/, 'that keep their role'],
   [/^(session_)?id = ANY \(the user's sessions\)$/, 'of sessions that the user takes part in'],
 ];
 

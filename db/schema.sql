@@ -503,7 +503,9 @@ CREATE POLICY collaboration_participants_update_owner ON public.collaboration_pa
   WITH CHECK ((owner_id = ( SELECT sb.current_user_id() AS current_user_id)));
 CREATE POLICY collaboration_participants_update_self ON public.collaboration_participants FOR UPDATE TO authenticated, sb_collab_user
   USING (((tableoid = ('public.collaboration_participants'::regclass)::oid) AND (tableoid = ( SELECT sb.require_user('public.collaboration_participants'::regclass) AS require_user)) AND (user_id = ( SELECT sb.current_user_id() AS current_user_id)) AND (revoked_at IS NULL)))
-  WITH CHECK (((user_id = ( SELECT sb.current_user_id() AS current_user_id)) AND (revoked_at IS NULL) AND (role = sb.participant_role(session_id))));
+  WITH CHECK (((user_id = ( SELECT sb.current_user_id() AS current_user_id)) AND (revoked_at IS NULL) AND ((session_id, role) IN ( SELECT held.session_id,
+    held.role
+   FROM sb.participating_roles() held(session_id, role)))));
 GRANT SELECT ON TABLE public.collaboration_participants TO authenticated;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE public.collaboration_participants TO sb_collab;
 GRANT DELETE, INSERT (color, display_name, id, owner_id, role, session_id, user_id), SELECT, UPDATE (color, connections, display_name, presence, revoked_at, role, updated_at) ON TABLE public.collaboration_participants TO sb_collab_user;
@@ -2439,6 +2441,57 @@ end
 $function$;
 COMMENT ON FUNCTION public.record_closing(uuid,text,integer,uuid[]) IS 'Takes note that a run has ended and settles it when its billable steps are recorded; else the last of them settles it. status: settled, incomplete, closed (there was no live hold)';
 
+CREATE OR REPLACE FUNCTION public.redeem_share_token(p_token text, p_user_id uuid)
+ RETURNS TABLE(session_id uuid, owner_id uuid, role text, previous_role text)
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+DECLARE
+  invite public.collaboration_invites;
+  standing public.collaboration_participants;
+  gains boolean;
+BEGIN
+  -- Whoever joins a session waits here for whoever joins it at the same moment, by this token or another.
+  SELECT found.* INTO invite
+  FROM public.collaboration_sessions AS session
+  JOIN public.collaboration_invites AS found ON found.session_id = session.id
+  WHERE found.token_hash = sha256(convert_to(p_token, 'UTF8'))
+  FOR NO KEY UPDATE;
+  IF invite.user_id = p_user_id THEN
+    RETURN QUERY SELECT invite.session_id, invite.user_id, 'owner', 'owner';
+    RETURN;
+  END IF;
+
+  SELECT participant.* INTO standing
+  FROM public.collaboration_participants AS participant
+  WHERE participant.session_id = invite.session_id AND participant.user_id = p_user_id;
+  gains := CASE
+    WHEN standing.id IS NULL THEN true
+    WHEN standing.revoked_at IS NOT NULL THEN invite.created_at > standing.revoked_at
+    -- Who is less than their invite made them has been lowered by the owner: no other link undoes that.
+    ELSE standing.role = 'viewer' AND invite.role = 'editor' AND NOT EXISTS (
+      SELECT FROM public.collaboration_invites AS held WHERE held.id = standing.invite_id AND held.role = 'editor')
+  END;
+
+  UPDATE public.collaboration_invites AS used SET uses = used.uses + 1
+  FROM public.collaboration_sessions AS session
+  WHERE gains AND used.id = invite.id AND session.id = used.session_id AND session.status = 'active'
+    AND used.revoked_at IS NULL AND used.expires_at > now() AND (used.max_uses IS NULL OR used.uses < used.max_uses);
+  IF FOUND THEN
+    INSERT INTO public.collaboration_participants AS participant (session_id, owner_id, user_id, invite_id, role)
+    VALUES (invite.session_id, invite.user_id, p_user_id, invite.id, invite.role)
+    ON CONFLICT ON CONSTRAINT collaboration_participants_session_user_key DO UPDATE
+      SET role = excluded.role, invite_id = excluded.invite_id, revoked_at = NULL, updated_at = now(),
+        joined_at = CASE WHEN participant.revoked_at IS NULL THEN participant.joined_at ELSE now() END;
+    RETURN QUERY SELECT invite.session_id, invite.user_id, invite.role,
+      CASE WHEN standing.revoked_at IS NULL THEN standing.role END;
+  ELSIF standing.id IS NOT NULL AND standing.revoked_at IS NULL THEN
+    RETURN QUERY SELECT standing.session_id, standing.owner_id, standing.role, standing.role;
+  END IF;
+END
+$function$;
+COMMENT ON FUNCTION public.redeem_share_token(text,uuid) IS 'Lets a user into the session of a share token, or makes a viewer an editor, and takes one use. Returns where and what they are now, and what they were (null: nothing); whoever gains nothing takes no use. No row, for whatever reason the token opens nothing. Neither the removed nor those whom the owner lowered come back by an invite that was there before.';
+
 CREATE OR REPLACE FUNCTION public.refresh_expiring_tokens(p_owner text, p_margin interval DEFAULT '00:15:00'::interval, p_limit integer DEFAULT 50, p_lease interval DEFAULT '00:01:00'::interval)
  RETURNS TABLE(credential_id uuid, user_id uuid, definition_id uuid, lease_version bigint, lease_until timestamp with time zone)
  LANGUAGE sql
@@ -3469,18 +3522,17 @@ END
 $function$;
 COMMENT ON FUNCTION sb.outlived_month(text,interval,text) IS 'The oldest partition past its time in which no row is needed any more';
 
-CREATE OR REPLACE FUNCTION sb.participant_role(p_session_id uuid)
- RETURNS text
+CREATE OR REPLACE FUNCTION sb.participating_roles()
+ RETURNS TABLE(session_id uuid, role text)
  LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  SELECT participant.role
+  SELECT participant.session_id, participant.role
   FROM public.collaboration_participants AS participant
-  WHERE participant.session_id = p_session_id AND participant.user_id = sb.current_user_id()
-    AND participant.revoked_at IS NULL;
+  WHERE participant.user_id = sb.current_user_id() AND participant.revoked_at IS NULL;
 $function$;
-COMMENT ON FUNCTION sb.participant_role(uuid) IS 'Role of the user of this transaction in a session as it was before the statement; null when they take no part.';
+COMMENT ON FUNCTION sb.participating_roles() IS 'The same sessions with the role of the user of this transaction in each, as they were before the statement.';
 
 CREATE OR REPLACE FUNCTION sb.participating_sessions()
  RETURNS SETOF uuid
@@ -3936,6 +3988,7 @@ GRANT EXECUTE ON FUNCTION public.mark_stale_participants_offline(integer) TO sb_
 GRANT EXECUTE ON FUNCTION public.open_account(uuid,text) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.price_estimate(jsonb) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.record_closing(uuid,text,integer,uuid[]) TO sb_credits;
+GRANT EXECUTE ON FUNCTION public.redeem_share_token(text,uuid) TO sb_collab;
 GRANT EXECUTE ON FUNCTION public.refresh_expiring_tokens(text,interval,integer,interval) TO sb_connectors;
 GRANT EXECUTE ON FUNCTION public.release_credits(uuid,text,text) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.reserve_credits(uuid,uuid,bigint,text,interval,bigint,bigint) TO sb_credits;
@@ -3944,7 +3997,7 @@ GRANT EXECUTE ON FUNCTION public.verify_credits(uuid) TO sb_credits;
 GRANT EXECUTE ON FUNCTION sb.current_user_id() TO authenticated, sb_agent_runner, sb_agent_runner_user, sb_collab, sb_collab_user, sb_connectors, sb_connectors_user, sb_credits, sb_credits_user, sb_scheduler, sb_scheduler_user, sb_wide_research, sb_wide_research_user;
 GRANT EXECUTE ON FUNCTION sb.ensure_partitions() TO sb_agent_runner, sb_collab, sb_connectors, sb_credits, sb_scheduler, sb_wide_research;
 GRANT EXECUTE ON FUNCTION sb.maintain_partitions() TO sb_agent_runner, sb_collab, sb_connectors, sb_credits, sb_scheduler, sb_wide_research;
-GRANT EXECUTE ON FUNCTION sb.participant_role(uuid) TO authenticated, sb_collab_user;
+GRANT EXECUTE ON FUNCTION sb.participating_roles() TO authenticated, sb_collab_user;
 GRANT EXECUTE ON FUNCTION sb.participating_sessions() TO authenticated, sb_collab_user;
 GRANT EXECUTE ON FUNCTION sb.require_user(regclass) TO authenticated, sb_agent_runner_user, sb_collab_user, sb_connectors_user, sb_credits_user, sb_scheduler_user, sb_wide_research_user;
 GRANT USAGE ON SCHEMA sb TO authenticated, sb_agent_runner, sb_agent_runner_user, sb_collab, sb_collab_user, sb_connectors, sb_connectors_user, sb_credits, sb_credits_user, sb_scheduler, sb_scheduler_user, sb_wide_research, sb_wide_research_user;

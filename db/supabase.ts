@@ -22,15 +22,24 @@ export async function writeSupabaseMigrations(
   return names;
 }
 
+/** How the file of a migration begins that runs outside a transaction. */
+export const outsideTransaction =
+  '-- Outside a transaction: needs supabase 2.109 or later, which knows such statements.';
+
 /**
- * What dbmate would run on the way up.
- * @throws Error when the file has not exactly one up and one down part
+ * What dbmate would run on the way up. `transaction:false` behind `migrate:up` means nothing to Supabase, whose own
+ * eye for CREATE INDEX CONCURRENTLY and its like does the same: the file says so in its first line.
+ * @throws Error when the file has not exactly one up and one down part, or an option that dbmate does not know
  */
 export function upPart(migration: string, name: string): string {
-  const match = /^-- migrate:up\n(.*)^-- migrate:down\n/ms.exec(migration);
-  if (match?.[1] === undefined)
+  const match = /^-- migrate:up(.*)\n([\s\S]*)^-- migrate:down.*\n/m.exec(migration);
+  if (match?.[1] === undefined || match[2] === undefined)
     throw new Error(`${name} has no "-- migrate:up" followed by "-- migrate:down"`);
-  return `${match[1].trim()}\n`;
+  const options = match[1].split(' ').filter((option) => option !== '');
+  const unknown = options.find((option) => option !== 'transaction:true' && option !== 'transaction:false');
+  if (unknown !== undefined) throw new Error(`${name} has "${unknown}" behind "-- migrate:up"`);
+  const first = options.includes('transaction:false') ? `${outsideTransaction}\n` : '';
+  return `${first}${match[2].trim()}\n`;
 }
 
 if (import.meta.main) {

@@ -190,17 +190,16 @@ COMMENT ON FUNCTION sb.participating_sessions() IS
   'Sessions the user of this transaction takes part in. Definer''s rights, because a policy on participants that reads '
   'participants would recurse; it takes no argument, so it tells nobody about anyone else.';
 
-CREATE FUNCTION sb.participant_role(p_session_id uuid) RETURNS text
+CREATE FUNCTION sb.participating_roles() RETURNS TABLE (session_id uuid, role text)
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = ''
 AS $$
-  SELECT participant.role
+  SELECT participant.session_id, participant.role
   FROM public.collaboration_participants AS participant
-  WHERE participant.session_id = p_session_id AND participant.user_id = sb.current_user_id()
-    AND participant.revoked_at IS NULL;
+  WHERE participant.user_id = sb.current_user_id() AND participant.revoked_at IS NULL;
 $$;
-COMMENT ON FUNCTION sb.participant_role(uuid) IS
-  'Role of the user of this transaction in a session as it was before the statement; null when they take no part.';
+COMMENT ON FUNCTION sb.participating_roles() IS
+  'The same sessions with the role of the user of this transaction in each, as they were before the statement.';
 
 -- ---------------------------------------------------------------------------------------------------------------
 -- Share tokens and presence.
@@ -217,6 +216,60 @@ END
 $$;
 COMMENT ON FUNCTION public.generate_share_token() IS
   'A new share token of 256 random bits and its SHA-256. Show the token once, store the hash.';
+
+CREATE FUNCTION public.redeem_share_token(p_token text, p_user_id uuid)
+RETURNS TABLE (session_id uuid, owner_id uuid, role text, previous_role text)
+LANGUAGE plpgsql VOLATILE
+SET search_path = ''
+AS $$
+DECLARE
+  invite public.collaboration_invites;
+  standing public.collaboration_participants;
+  gains boolean;
+BEGIN
+  -- Whoever joins a session waits here for whoever joins it at the same moment, by this token or another.
+  SELECT found.* INTO invite
+  FROM public.collaboration_sessions AS session
+  JOIN public.collaboration_invites AS found ON found.session_id = session.id
+  WHERE found.token_hash = sha256(convert_to(p_token, 'UTF8'))
+  FOR NO KEY UPDATE;
+  IF invite.user_id = p_user_id THEN
+    RETURN QUERY SELECT invite.session_id, invite.user_id, 'owner', 'owner';
+    RETURN;
+  END IF;
+
+  SELECT participant.* INTO standing
+  FROM public.collaboration_participants AS participant
+  WHERE participant.session_id = invite.session_id AND participant.user_id = p_user_id;
+  gains := CASE
+    WHEN standing.id IS NULL THEN true
+    WHEN standing.revoked_at IS NOT NULL THEN invite.created_at > standing.revoked_at
+    -- Who is less than their invite made them has been lowered by the owner: no other link undoes that.
+    ELSE standing.role = 'viewer' AND invite.role = 'editor' AND NOT EXISTS (
+      SELECT FROM public.collaboration_invites AS held WHERE held.id = standing.invite_id AND held.role = 'editor')
+  END;
+
+  UPDATE public.collaboration_invites AS used SET uses = used.uses + 1
+  FROM public.collaboration_sessions AS session
+  WHERE gains AND used.id = invite.id AND session.id = used.session_id AND session.status = 'active'
+    AND used.revoked_at IS NULL AND used.expires_at > now() AND (used.max_uses IS NULL OR used.uses < used.max_uses);
+  IF FOUND THEN
+    INSERT INTO public.collaboration_participants AS participant (session_id, owner_id, user_id, invite_id, role)
+    VALUES (invite.session_id, invite.user_id, p_user_id, invite.id, invite.role)
+    ON CONFLICT ON CONSTRAINT collaboration_participants_session_user_key DO UPDATE
+      SET role = excluded.role, invite_id = excluded.invite_id, revoked_at = NULL, updated_at = now(),
+        joined_at = CASE WHEN participant.revoked_at IS NULL THEN participant.joined_at ELSE now() END;
+    RETURN QUERY SELECT invite.session_id, invite.user_id, invite.role,
+      CASE WHEN standing.revoked_at IS NULL THEN standing.role END;
+  ELSIF standing.id IS NOT NULL AND standing.revoked_at IS NULL THEN
+    RETURN QUERY SELECT standing.session_id, standing.owner_id, standing.role, standing.role;
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION public.redeem_share_token(text, uuid) IS
+  'Lets a user into the session of a share token, or makes a viewer an editor, and takes one use. Returns where and what '
+  'they are now, and what they were (null: nothing); whoever gains nothing takes no use. No row, for whatever reason the '
+  'token opens nothing. Neither the removed nor those whom the owner lowered come back by an invite that was there before.';
 
 CREATE FUNCTION public.update_participant_presence(p_replica_id text, p_presence jsonb)
 RETURNS TABLE (session_id uuid, user_id uuid, presence text)
@@ -349,7 +402,7 @@ CREATE POLICY collaboration_participants_update_self ON public.collaboration_par
   WITH CHECK (
     user_id = (SELECT sb.current_user_id())
     AND revoked_at IS NULL
-    AND role = sb.participant_role(session_id)
+    AND (session_id, role) IN (SELECT held.session_id, held.role FROM sb.participating_roles() AS held)
   );
 CREATE POLICY collaboration_participants_delete_owner ON public.collaboration_participants
   FOR DELETE TO authenticated, sb_collab_user
@@ -403,8 +456,9 @@ CREATE POLICY collaboration_edits_service ON public.collaboration_edits
 
 REVOKE ALL ON public.collaboration_sessions, public.collaboration_participants, public.collaboration_invites,
   public.collaboration_edits FROM PUBLIC, anon, authenticated, service_role;
-REVOKE ALL ON FUNCTION sb.participating_sessions(), sb.participant_role(uuid), public.generate_share_token(),
-  public.update_participant_presence(text, jsonb), public.mark_stale_participants_offline(integer)
+REVOKE ALL ON FUNCTION sb.participating_sessions(), sb.participating_roles(), public.generate_share_token(),
+  public.redeem_share_token(text, uuid), public.update_participant_presence(text, jsonb),
+  public.mark_stale_participants_offline(integer)
   FROM PUBLIC, anon, authenticated, service_role;
 
 GRANT SELECT ON public.collaboration_sessions, public.collaboration_participants, public.collaboration_edits
@@ -412,7 +466,7 @@ GRANT SELECT ON public.collaboration_sessions, public.collaboration_participants
 -- Even the hash of a share token stays inside.
 GRANT SELECT (id, session_id, user_id, role, email, expires_at, max_uses, uses, revoked_at, created_at)
   ON public.collaboration_invites TO authenticated, sb_collab_user;
-GRANT EXECUTE ON FUNCTION sb.participating_sessions(), sb.participant_role(uuid) TO authenticated, sb_collab_user;
+GRANT EXECUTE ON FUNCTION sb.participating_sessions(), sb.participating_roles() TO authenticated, sb_collab_user;
 
 GRANT INSERT (id, user_id, title, idempotency_key, run_id, source_artifact_id, event_seq)
   ON public.collaboration_sessions TO sb_collab_user;
@@ -434,7 +488,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE
 -- Append-only: nobody rewrites the log; retention deletes what the snapshot covers.
 GRANT SELECT, INSERT, DELETE ON public.collaboration_edits TO sb_collab;
 GRANT EXECUTE ON FUNCTION public.generate_share_token() TO sb_collab_user, sb_collab;
-GRANT EXECUTE ON FUNCTION public.update_participant_presence(text, jsonb),
+GRANT EXECUTE ON FUNCTION public.redeem_share_token(text, uuid), public.update_participant_presence(text, jsonb),
   public.mark_stale_participants_offline(integer) TO sb_collab;
 
 -- migrate:down
@@ -445,6 +499,7 @@ DROP TABLE public.collaboration_invites;
 DROP TABLE public.collaboration_sessions;
 DROP FUNCTION public.mark_stale_participants_offline(integer);
 DROP FUNCTION public.update_participant_presence(text, jsonb);
+DROP FUNCTION public.redeem_share_token(text, uuid);
 DROP FUNCTION public.generate_share_token();
-DROP FUNCTION sb.participant_role(uuid);
+DROP FUNCTION sb.participating_roles();
 DROP FUNCTION sb.participating_sessions();

@@ -37,9 +37,10 @@ const callers: Readonly<Record<string, readonly string[]>> = {
   'public.calculate_next_run': ['sb_scheduler', 'sb_scheduler_user'],
 
   'public.generate_share_token': ['sb_collab', 'sb_collab_user'],
+  'public.redeem_share_token': ['sb_collab'],
   'public.update_participant_presence': ['sb_collab'],
   'public.mark_stale_participants_offline': ['sb_collab'],
-  'sb.participant_role': ['authenticated', 'sb_collab_user'],
+  'sb.participating_roles': ['authenticated', 'sb_collab_user'],
   'sb.participating_sessions': ['authenticated', 'sb_collab_user'],
 };
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { administer, databaseUrl } from '@swissbrain/testkit/database';
-import { writeSupabaseMigrations } from '../supabase.ts';
+import { outsideTransaction, writeSupabaseMigrations } from '../supabase.ts';
 import { openSession, type Session } from './acting.ts';
 
 /** A database prepared as Supabase prepares one, before any migration of ours. */
@@ -14,8 +14,11 @@ export interface SupabaseProject {
   readonly owner: string;
   /** Who owns the users. */
   readonly authAdmin: string;
-  /** Applies the folder that `pnpm db:supabase` writes, one transaction per file, as `supabase db push` does. */
-  push(folder: string): Promise<string[]>;
+  /**
+   * Applies the folder that `pnpm db:supabase` writes, one transaction per file, as `supabase db push` does, which runs
+   * what cannot be in a transaction by itself.
+   */
+  push(folder: string, migrationsDir?: string): Promise<string[]>;
   drop(): Promise<void>;
 }
 
@@ -47,12 +50,16 @@ export async function createSupabaseProject(
     session,
     owner,
     authAdmin,
-    async push(folder) {
-      const names = await writeSupabaseMigrations(folder);
+    async push(folder, migrationsDir) {
+      const names = await writeSupabaseMigrations(folder, migrationsDir);
       for (const file of names) {
-        await session.query(`BEGIN; SET LOCAL ROLE ${owner}`);
-        await session.query(await readFile(join(folder, file), 'utf8'));
-        await session.query('COMMIT');
+        const text = await readFile(join(folder, file), 'utf8');
+        const [begin, end] = text.startsWith(outsideTransaction)
+          ? [`SET ROLE ${owner}`, 'RESET ROLE']
+          : [`BEGIN; SET LOCAL ROLE ${owner}`, 'COMMIT'];
+        await session.query(begin);
+        await session.query(text);
+        await session.query(end);
       }
       return names;
     },

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startPostgres } from '@swissbrain/local-stack/postgres';
 import { createTestDatabase } from '@swissbrain/testkit/database';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readCatalog } from '../catalog.ts';
-import { migrationsDirectory, withClient } from '../migrate.ts';
+import { migrate, migrationsDirectory, withClient } from '../migrate.ts';
 import { printCatalog } from '../print-catalog.ts';
 import { upPart, writeSupabaseMigrations } from '../supabase.ts';
 import { acting, sqlState } from './acting.ts';
@@ -128,4 +128,38 @@ it('takes files out of the folder that are migrations no more, and refuses what 
   );
   expect(few).toMatchObject({ code: 'ENOENT' });
   expect(() => upPart('-- migrate:up\nSELECT 1;\n', 'half.sql')).toThrow(/half\.sql has no/);
+  const odd = '-- migrate:up transactions:false\nSELECT 1;\n-- migrate:down\n';
+  expect(() => upPart(odd, 'odd.sql')).toThrow(/odd\.sql has "transactions:false"/);
+});
+
+it('takes migrations that say whether they run in a transaction, as dbmate does', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'swissbrain-migrations-'));
+  const project = await createSupabaseProject(database.adminUrl, { grantsEverything: false });
+  const plain = await createTestDatabase('template1');
+  try {
+    const table =
+      '-- migrate:up transaction:true\nCREATE TABLE public.t (a int);\n-- migrate:down\nDROP TABLE t;\n';
+    const concurrently = (options: string) =>
+      `-- migrate:up${options}\nCREATE INDEX CONCURRENTLY t_idx ON public.t (a);\n-- migrate:down\nDROP INDEX t_idx;\n`;
+    await writeFile(join(directory, '20990101000000_table.sql'), table);
+    await writeFile(join(directory, '20990101000001_index.sql'), concurrently(''));
+    await expect(migrate({ url: plain.adminUrl, migrationsDir: directory })).rejects.toThrow(
+      /transaction block/,
+    );
+    await expect(project.push(folder, directory)).rejects.toMatchObject(sqlState('25001'));
+    await project.session.query('ROLLBACK');
+    await project.session.query('DROP TABLE public.t');
+
+    await writeFile(join(directory, '20990101000001_index.sql'), concurrently(' transaction:false'));
+    await migrate({ url: plain.adminUrl, migrationsDir: directory });
+    await project.push(folder, directory);
+    for (const { query } of [plain, project.session])
+      expect(
+        await query(`SELECT indisvalid FROM pg_index WHERE indexrelid = 'public.t_idx'::regclass`),
+      ).toEqual([{ indisvalid: true }]);
+  } finally {
+    await plain.drop();
+    await project.drop();
+    await rm(directory, { recursive: true, force: true });
+  }
 });

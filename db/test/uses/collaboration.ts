@@ -78,7 +78,7 @@ export const collaborationUses: readonly Use[] = [
     indexes: ['collaboration_invites_token_key', 'collaboration_invites_pkey'],
     as: service,
     run: async ({ query }) => {
-      await query(`SELECT id FROM collaboration_invites WHERE token_hash = sha256('1')`);
+      await query(`SELECT role FROM redeem_share_token('1', $1)`, [filledId('user', 41)]);
       await query('UPDATE collaboration_invites SET revoked_at = now() WHERE id = $1', [
         filledId('invite', 1),
       ]);
