@@ -1,7 +1,7 @@
+import { type ModelServer, startModelServer } from '@swissbrain/testkit/model-server';
 import { waitFor } from '@swissbrain/testkit/wait';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { eventsOf, storyOf } from './support/events.ts';
-import { type ModelServer, startModelServer } from './support/model-server.ts';
 import { newUser, playbookOf, type Runner, startRunner, type User } from './support/runner.ts';
 
 let model: ModelServer;
@@ -26,7 +26,7 @@ afterAll(async () => {
   await model?.stop();
 });
 beforeEach(() => {
-  model.requests.length = 0;
+  model.reset();
   runner.credits.onRequest = () => ({ hold: 100_000_000n });
 });
 
@@ -85,7 +85,7 @@ describe('a goal', () => {
     ).toEqual(['artifacts/answer.txt']);
 
     expect(model.requests[0]).toMatchObject({ authorization: 'Bearer a key', model: 'scripted' });
-    expect(model.requests[0]?.tools?.map((tool) => tool.function.name)).toEqual(['code', 'file']);
+    expect(model.requests[0]?.tools).toEqual(['code', 'file']);
     expect(model.requests[0]?.messages.map((message) => message.role)).toEqual(['system', 'user']);
     const second = model.requests[1]?.messages ?? [];
     expect(second.map((message) => message.role)).toEqual(['system', 'user', 'assistant', 'tool', 'tool']);
@@ -139,7 +139,7 @@ describe('a goal', () => {
     expect(model.requests).toHaveLength(1);
     expect((await storyOf(runner.database, refused.id)).slice(-2)).toEqual(['step.failed', 'run.failed']);
 
-    model.requests.length = 0;
+    model.reset();
     model.script = [{ status: 500, body: 'oops' }, { text: 'better' }];
     const retried = await user.create({ goal: 'x' });
     expect(await user.ended(retried.id)).toMatchObject({ status: 'completed', output: { text: 'better' } });

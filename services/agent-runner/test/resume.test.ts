@@ -1,8 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
+import { startModelServer } from '@swissbrain/testkit/model-server';
 import { waitFor } from '@swissbrain/testkit/wait';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { storyOf } from './support/events.ts';
-import { startModelServer } from './support/model-server.ts';
 import { newUser, playbookOf, type Runner, startRunner, step } from './support/runner.ts';
 import { startWorkerProcess, type WorkerProcess } from './support/worker-process.ts';
 
