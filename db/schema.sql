@@ -877,7 +877,7 @@ COMMENT ON COLUMN public.credit_grants.effective_at IS 'From when it counts';
 COMMENT ON COLUMN public.credit_grants.expires_at IS 'What a hold pins outlives it until the hold ends; null: does not expire';
 COMMENT ON COLUMN public.credit_grants.period_start IS 'Of the period it belongs to; null outside periods';
 CREATE INDEX credit_grants_burn_idx ON public.credit_grants USING btree (user_id, priority, expires_at, created_at, id) WHERE (remaining_micro > 0);
-CREATE INDEX credit_grants_expiry_idx ON public.credit_grants USING btree (user_id, expires_at) WHERE ((remaining_micro > 0) AND (expires_at IS NOT NULL));
+CREATE INDEX credit_grants_expiry_idx ON public.credit_grants USING btree (expires_at) WHERE ((remaining_micro > 0) AND (expires_at IS NOT NULL));
 ALTER TABLE public.credit_grants ENABLE ROW LEVEL SECURITY;
 CREATE POLICY credit_grants_own ON public.credit_grants FOR SELECT TO authenticated, sb_credits_user
   USING (((user_id = ( SELECT sb.current_user_id() AS current_user_id)) AND (user_id = ( SELECT sb.current_user_id() AS current_user_id))));
@@ -897,13 +897,13 @@ CREATE TABLE public.credit_idempotency (
   amount_micro bigint NOT NULL,
   created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
   CONSTRAINT credit_idempotency_pkey PRIMARY KEY (user_id, key),
-  CONSTRAINT credit_idempotency_action_known CHECK ((action = ANY (ARRAY['reserve'::text, 'extend'::text, 'consume'::text, 'release'::text, 'adjust'::text, 'tier'::text]))),
+  CONSTRAINT credit_idempotency_action_known CHECK ((action = ANY (ARRAY['reserve'::text, 'extend'::text, 'consume'::text, 'release'::text, 'adjust'::text, 'grant'::text, 'tier'::text]))),
   CONSTRAINT credit_idempotency_key_length CHECK (((length(key) >= 1) AND (length(key) <= 200)))
 );
 COMMENT ON TABLE public.credit_idempotency IS 'The keys of credit_transactions, which as a partitioned table cannot hold a key across months. Kept as long as those';
 COMMENT ON COLUMN public.credit_idempotency.key IS 'As the caller gave it, unique within the account';
 COMMENT ON COLUMN public.credit_idempotency.request_hash IS 'The same key with another request is an error, CR409';
-COMMENT ON COLUMN public.credit_idempotency.outcome IS 'Denials are kept too: a late repeat of a refused request stays refused';
+COMMENT ON COLUMN public.credit_idempotency.outcome IS 'Denials are kept too: a late repeat of a refused run stays refused. Only a refused extension is not: a run may ask again';
 COMMENT ON COLUMN public.credit_idempotency.reservation_id IS 'The hold it was about';
 COMMENT ON COLUMN public.credit_idempotency.transaction_id IS 'The entry it made';
 COMMENT ON COLUMN public.credit_idempotency.amount_micro IS 'Answer to a repeat';
@@ -971,6 +971,7 @@ CREATE TABLE public.credit_reservations (
   closing_step_ids uuid[],
   closing_at timestamp with time zone,
   closing_asked_at timestamp with time zone,
+  exhausted_at timestamp with time zone,
   closed_at timestamp with time zone,
   close_reason text,
   created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
@@ -1014,6 +1015,7 @@ COMMENT ON COLUMN public.credit_reservations.closing_billable_steps IS 'How many
 COMMENT ON COLUMN public.credit_reservations.closing_step_ids IS 'Null: too many to name, the count decides';
 COMMENT ON COLUMN public.credit_reservations.closing_at IS 'When the end of the run was noted';
 COMMENT ON COLUMN public.credit_reservations.closing_asked_at IS 'When the missing steps were last asked for';
+COMMENT ON COLUMN public.credit_reservations.exhausted_at IS 'Since when the account cannot pay what the run uses, as credits.exhausted told; null again with the grant that can';
 COMMENT ON COLUMN public.credit_reservations.close_reason IS 'Why it ended, for people';
 CREATE INDEX credit_reservations_active_idx ON public.credit_reservations USING btree (user_id) WHERE (state = 'active'::text);
 CREATE INDEX credit_reservations_closing_idx ON public.credit_reservations USING btree (closing_at) WHERE ((state = 'active'::text) AND (closing_event IS NOT NULL));
@@ -1036,6 +1038,7 @@ CREATE TABLE public.credit_transactions (
   reservation_seq bigint,
   kind text NOT NULL,
   amount_micro bigint NOT NULL,
+  settled_micro bigint DEFAULT 0 NOT NULL,
   hold_micro bigint DEFAULT 0 NOT NULL,
   available_after_micro bigint,
   hold_left_micro bigint,
@@ -1051,6 +1054,7 @@ CREATE TABLE public.credit_transactions (
   idempotency_key text,
   cause text NOT NULL,
   reverses_id uuid,
+  grant_id uuid,
   occurred_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
   CONSTRAINT credit_transactions_pkey PRIMARY KEY (id, created_at),
   CONSTRAINT credit_transactions_reservation_fkey FOREIGN KEY (reservation_id, user_id) REFERENCES public.credit_reservations(id, user_id),
@@ -1058,13 +1062,15 @@ CREATE TABLE public.credit_transactions (
   CONSTRAINT credit_transactions_cost_natural CHECK ((cost_micro >= 0)),
   CONSTRAINT credit_transactions_kind_known CHECK ((kind = ANY (ARRAY['grant'::text, 'rollover'::text, 'refund'::text, 'adjust'::text, 'expire_grant'::text, 'reserve'::text, 'denied'::text, 'extend'::text, 'debt'::text, 'consume'::text, 'late'::text, 'release'::text, 'expire_hold'::text]))),
   CONSTRAINT credit_transactions_ordered CHECK (((account_seq IS NOT NULL) OR (reservation_seq IS NOT NULL))),
-  CONSTRAINT credit_transactions_quantity_natural CHECK ((quantity >= 0))
+  CONSTRAINT credit_transactions_quantity_natural CHECK ((quantity >= 0)),
+  CONSTRAINT credit_transactions_settled_natural CHECK ((settled_micro >= 0))
 ) PARTITION BY RANGE (created_at);
-COMMENT ON TABLE public.credit_transactions IS 'The ledger: append-only, since no role may update or delete. credited - debited - consumed of live holds = sum(amount)';
+COMMENT ON TABLE public.credit_transactions IS 'The ledger: append-only, since no role may update or delete and a trigger refuses it even to the owner. credited - debited - consumed of live holds = sum(amount)';
 COMMENT ON COLUMN public.credit_transactions.user_id IS 'No foreign key to the balance, nor of pricing_id to the price: the checks would lock, with every usage, the rows that all usage shares. The reservation binds the user, and only functions write here';
 COMMENT ON COLUMN public.credit_transactions.account_seq IS 'Order within the account, without gaps; null for usage, which locks its hold alone';
 COMMENT ON COLUMN public.credit_transactions.reservation_seq IS 'Order within the reservation';
 COMMENT ON COLUMN public.credit_transactions.amount_micro IS 'Effect on the money: grants positive, usage negative, holds zero';
+COMMENT ON COLUMN public.credit_transactions.settled_micro IS 'Usage that this entry debits the account with; the entries of the usage carry the amount. Of an entry of the account, available_after = that of the entry before + amount - settled - hold';
 COMMENT ON COLUMN public.credit_transactions.hold_micro IS 'Effect on reserved';
 COMMENT ON COLUMN public.credit_transactions.available_after_micro IS 'Available after this entry; entries of the account only';
 COMMENT ON COLUMN public.credit_transactions.hold_left_micro IS 'What the hold has left after this entry; usage only';
@@ -1079,6 +1085,7 @@ COMMENT ON COLUMN public.credit_transactions.cost_micro IS 'Full cost; more than
 COMMENT ON COLUMN public.credit_transactions.idempotency_key IS 'Key of the request, which credit_idempotency holds';
 COMMENT ON COLUMN public.credit_transactions.cause IS 'Why, for people: period, run, step, usage, …';
 COMMENT ON COLUMN public.credit_transactions.reverses_id IS 'The entry that a refund takes back';
+COMMENT ON COLUMN public.credit_transactions.grant_id IS 'The grant that came or expired with this entry';
 COMMENT ON COLUMN public.credit_transactions.occurred_at IS 'When the work happened, by the clock of who did it';
 CREATE INDEX credit_transactions_reverses_idx ON ONLY public.credit_transactions USING btree (reverses_id) WHERE (reverses_id IS NOT NULL);
 CREATE INDEX credit_transactions_step_idx ON ONLY public.credit_transactions USING btree (reservation_id, step_id) WHERE (kind = 'consume'::text);
@@ -1090,6 +1097,8 @@ CREATE POLICY credit_transactions_own ON public.credit_transactions FOR SELECT T
 CREATE POLICY credit_transactions_service ON public.credit_transactions FOR ALL TO sb_credits
   USING (true)
   WITH CHECK (true);
+CREATE TRIGGER credit_transactions_append_only BEFORE DELETE OR UPDATE ON public.credit_transactions FOR EACH ROW EXECUTE FUNCTION sb.refuse_ledger_change();
+CREATE TRIGGER credit_transactions_not_emptied BEFORE TRUNCATE ON public.credit_transactions FOR EACH STATEMENT EXECUTE FUNCTION sb.refuse_ledger_change();
 GRANT SELECT ON TABLE public.credit_transactions TO authenticated, sb_credits, sb_credits_user;
 
 CREATE TABLE public.event_inbox (
@@ -1413,6 +1422,7 @@ CREATE TABLE public.subscription_tiers (
   sandbox_seconds integer NOT NULL,
   retention_days integer,
   requests_per_minute integer,
+  rollover_min_micro bigint DEFAULT 0 NOT NULL,
   rollover_max_micro bigint DEFAULT 0 NOT NULL,
   overdraft_limit_micro bigint,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -1432,6 +1442,7 @@ CREATE TABLE public.subscription_tiers (
   CONSTRAINT subscription_tiers_requests_positive CHECK ((requests_per_minute > 0)),
   CONSTRAINT subscription_tiers_retention_positive CHECK ((retention_days > 0)),
   CONSTRAINT subscription_tiers_rollover_natural CHECK ((rollover_max_micro >= 0)),
+  CONSTRAINT subscription_tiers_rollover_range CHECK (((rollover_min_micro >= 0) AND (rollover_min_micro <= rollover_max_micro))),
   CONSTRAINT subscription_tiers_runs_positive CHECK ((max_concurrent_runs > 0)),
   CONSTRAINT subscription_tiers_seconds_positive CHECK ((sandbox_seconds > 0)),
   CONSTRAINT subscription_tiers_unlimited_whole CHECK (((monthly_credits_micro IS NULL) = (overdraft_limit_micro IS NULL)))
@@ -1449,6 +1460,7 @@ COMMENT ON COLUMN public.subscription_tiers.sandbox_disk_mb IS 'Mebibytes';
 COMMENT ON COLUMN public.subscription_tiers.sandbox_seconds IS 'Longest execution';
 COMMENT ON COLUMN public.subscription_tiers.retention_days IS 'How long finished runs are kept; null: for good';
 COMMENT ON COLUMN public.subscription_tiers.requests_per_minute IS 'To the API; null: unlimited';
+COMMENT ON COLUMN public.subscription_tiers.rollover_min_micro IS 'What the next month gets at least, even of a month that was used up; nothing after months without a grant';
 COMMENT ON COLUMN public.subscription_tiers.rollover_max_micro IS 'The most of a month''s unused credits that the next month gets; what was rolled over is not rolled again';
 COMMENT ON COLUMN public.subscription_tiers.overdraft_limit_micro IS 'How far finished work may take the balance below zero; null: no floor. Never used to admit a run';
 ALTER TABLE public.subscription_tiers ENABLE ROW LEVEL SECURITY;
@@ -1771,12 +1783,14 @@ begin
     v_status := 'exceeds_original';
   elsif p_amount < 0 and v_balance.overdraft_limit_micro is not null and sb.available(v_balance) < -p_amount then
     v_status := 'insufficient';
+  end if;
+  if v_status <> 'adjusted' then
+    perform sb.move_account(p_user, 'denied', v_status, p_key => p_key, p_reverses => p_reverses);
   elsif p_amount > 0 then
     perform sb.add_grant(p_user, p_kind, p_key, p_amount, p_reason,
                          p_key => p_key, p_reverses => p_reverses, p_transaction => v_id);
   else
-    perform sb.move_account(p_user, 'adjust', p_reason, p_amount => p_amount, p_debit => -p_amount,
-                            p_debt => sb.burn_grants(p_user, -p_amount), p_key => p_key, p_id => v_id);
+    perform sb.move_account(p_user, 'adjust', p_reason, p_amount => p_amount, p_debt => sb.burn_grants(p_user, -p_amount), p_key => p_key, p_id => v_id);
   end if;
   insert into public.credit_idempotency (user_id, key, action, request_hash, outcome, transaction_id, amount_micro)
   values (p_user, p_key, 'adjust', v_hash, v_status, case v_status when 'adjusted' then v_id end, p_amount);
@@ -2204,6 +2218,30 @@ END
 $function$;
 COMMENT ON FUNCTION public.ensure_user(uuid) IS 'First request of a verified token: creates its user, true when new. Only for the user in request.jwt.claims. Raises 28000 for a deleted user, and where Supabase keeps the users for an unknown one';
 
+CREATE OR REPLACE FUNCTION public.expire_grants_due(p_limit integer)
+ RETURNS TABLE(user_id uuid, expired bigint)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+#variable_conflict use_column
+declare
+  v_now timestamptz := clock_timestamp();
+  v_user uuid;
+begin
+  for v_user in
+    select b.user_id from public.credit_balances b
+    where b.credited_micro - b.debited_micro - b.reserved_micro > 0
+      and b.user_id in (select g.user_id from public.credit_grants g
+                        where g.remaining_micro > 0 and g.expires_at <= v_now order by g.expires_at limit p_limit)
+    order by b.user_id for no key update skip locked
+  loop
+    return query select v_user, r.expired from sb.renew_account(v_user, v_now) r;
+  end loop;
+end
+$function$;
+COMMENT ON FUNCTION public.expire_grants_due(integer) IS 'Takes back what is left of grants that expire within a period. Tidies only: whoever spends looks for itself, and what holds pin waits for their end';
+
 CREATE OR REPLACE FUNCTION public.expire_reservations(p_limit integer)
  RETURNS TABLE(reservation_id uuid, user_id uuid)
  LANGUAGE plpgsql
@@ -2214,6 +2252,7 @@ AS $function$
 declare
   v_users uuid[];
   v_user uuid;
+  v_overdue uuid[];
 begin
   v_users := array(
     select b.user_id from public.credit_balances b
@@ -2221,11 +2260,12 @@ begin
       select r.user_id from public.credit_reservations r
       where r.state = 'active' and r.expires_at <= clock_timestamp() order by r.expires_at limit p_limit) o)
     order by b.user_id for no key update skip locked);
-  perform from public.credit_reservations r
-  where r.user_id = any (v_users) and r.state = 'active' and r.expires_at <= clock_timestamp()
-  order by r.id for no key update;
+  v_overdue := array(
+    select r.id from public.credit_reservations r
+    where r.user_id = any (v_users) and r.state = 'active' and r.expires_at <= clock_timestamp()
+    order by r.id for no key update);
   foreach v_user in array v_users loop
-    return query select e.id, e.user_id from sb.expire_overdue(v_user) e;
+    return query select e.id, e.user_id from sb.expire_overdue(v_user, v_overdue) e;
   end loop;
 end
 $function$;
@@ -2264,16 +2304,20 @@ begin
       perform sb.move_account(v_row.user_id, 'extend', 'request', p_hold => p_amount, p_reservation => v_row.id,
                               p_run => v_row.run_id, p_key => p_key);
       update public.credit_reservations
-      set held_micro = held_micro + p_amount, seq = seq + 1, updated_at = clock_timestamp() where id = v_row.id;
+      set held_micro = held_micro + p_amount, exhausted_at = null, seq = seq + 1, updated_at = clock_timestamp()
+      where id = v_row.id;
+      insert into public.credit_idempotency (user_id, key, action, request_hash, outcome, reservation_id, amount_micro)
+      values (v_row.user_id, p_key, 'extend', v_hash, v_status, v_row.id, p_amount);
+    elsif v_status = 'insufficient' then
+      perform sb.move_account(v_row.user_id, 'denied', 'extend', p_reservation => v_row.id, p_run => v_row.run_id,
+                              p_key => p_key);
     end if;
-    insert into public.credit_idempotency (user_id, key, action, request_hash, outcome, reservation_id, amount_micro)
-    values (v_row.user_id, p_key, 'extend', v_hash, v_status, v_row.id, p_amount);
   end if;
   return query select v_status, r.held_micro, sb.shown_available(b)
   from public.credit_reservations r join public.credit_balances b on b.user_id = r.user_id where r.id = p_reservation;
 end
 $function$;
-COMMENT ON FUNCTION public.extend_reservation(uuid,bigint,text) IS 'Raises a hold by the whole amount or not at all. status: extended, replayed, insufficient, closed; the refusals are stored too, so another try needs another key';
+COMMENT ON FUNCTION public.extend_reservation(uuid,bigint,text) IS 'Raises a hold by the whole amount or not at all. status: extended, replayed, insufficient, closed. A refusal is an entry of the ledger but does not take the key: nothing was held, and the same question after a top-up may be answered otherwise';
 
 CREATE OR REPLACE FUNCTION public.generate_share_token(OUT token text, OUT token_hash bytea)
  RETURNS record
@@ -2286,6 +2330,41 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION public.generate_share_token() IS 'A new share token of 256 random bits and its SHA-256. Show the token once, store the hash.';
+
+CREATE OR REPLACE FUNCTION public.grant_credits(p_user uuid, p_source text, p_amount bigint, p_key text, p_reason text, p_expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_priority integer DEFAULT NULL::integer)
+ RETURNS TABLE(status text, grant_id uuid, available bigint)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+#variable_conflict use_column
+declare
+  v_hash bytea := sb.credit_hash('grant', p_source, p_amount::text, sb.iso_time(p_expires_at), p_priority::text);
+  v_seen public.credit_idempotency;
+  v_id uuid;
+begin
+  if p_amount is null or p_amount <= 0 or p_source is null or p_source not in ('top_up', 'trial', 'promo')
+     or p_reason is null or p_priority not between 0 and 100 then
+    raise exception 'a grant is a positive amount of top_up, trial or promo with a reason' using errcode = '22023';
+  end if;
+  perform sb.lock_account(p_user);
+  v_seen := sb.seen_credit_request(p_user, p_key, v_hash);
+  if v_seen.key is null then
+    if p_expires_at <= clock_timestamp() then
+      raise exception 'a grant expires in the future' using errcode = '22023';
+    end if;
+    -- What was given away is spent before what was paid for.
+    v_id := sb.add_grant(p_user, p_source, p_key, p_amount, p_reason,
+                         coalesce(p_priority, case p_source when 'top_up' then 60 else 30 end), p_expires_at, p_key => p_key);
+    insert into public.credit_idempotency (user_id, key, action, request_hash, outcome, amount_micro)
+    values (p_user, p_key, 'grant', v_hash, 'granted', p_amount);
+  end if;
+  return query select case when v_seen.key is null then 'granted' else 'replayed' end, g.id, sb.shown_available(b)
+  from public.credit_balances b join public.credit_grants g on g.user_id = b.user_id
+  where b.user_id = p_user and g.source = p_source and g.source_ref = p_key;
+end
+$function$;
+COMMENT ON FUNCTION public.grant_credits(uuid,text,bigint,text,text,timestamp with time zone,integer) IS 'Credits beside the subscription: bought (top_up), for trying out (trial) or as a present (promo), debt first. Burnt by p_priority: by default presents before the month''s credits and bought ones last. status: granted, replayed';
 
 CREATE OR REPLACE FUNCTION public.grant_monthly_credits(p_as_of timestamp with time zone, p_limit integer)
  RETURNS TABLE(user_id uuid, period_start timestamp with time zone, granted bigint, rolled bigint, expired bigint, skipped integer)
@@ -2581,8 +2660,9 @@ begin
   if exists (select from public.credit_reservations where run_id = p_run) then
     raise exception 'run % was reserved under another key', p_run using errcode = 'CR409';
   end if;
-  perform sb.renew_account(p_user, clock_timestamp());
-  perform sb.expire_overdue(p_user);
+  perform sb.expire_overdue(p_user, array(select r.id from public.credit_reservations r
+    where r.user_id = p_user and r.state = 'active' and r.expires_at <= clock_timestamp()
+    order by r.id for no key update));
   insert into public.credit_reservations (user_id, run_id, requested_micro, minimum_micro, budget_micro, price_as_of, ttl)
   values (p_user, p_run, p_amount, greatest(0, least(p_amount, coalesce(p_minimum, p_amount), p_budget)), p_budget,
           clock_timestamp(), p_ttl)
@@ -2783,65 +2863,20 @@ $function$;
 COMMENT ON FUNCTION public.update_wide_research_progress() IS 'Keeps a research''s counters in step with its items, locking the research; a closed item stays closed.';
 
 CREATE OR REPLACE FUNCTION public.verify_credits(p_user uuid)
- RETURNS TABLE(invariant text, expected numeric, found numeric)
+ RETURNS TABLE(invariant text, expected numeric, found numeric, transaction_id uuid)
  LANGUAGE sql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  with balance as (
-    select * from public.credit_balances where user_id = p_user
-  ), hold as (
-    select coalesce(sum(held_micro) filter (where state = 'active'), 0) as held,
-           coalesce(sum(consumed_micro) filter (where state = 'active'), 0) as consuming,
-           coalesce(sum(consumed_micro), 0) as consumed, coalesce(sum(late_micro), 0) as late,
-           coalesce(sum(written_off_micro), 0) as written_off,
-           count(*) filter (where state = 'active' and expires_at > clock_timestamp()) as live
-    from public.credit_reservations where user_id = p_user
-  ), entry as (
-    select coalesce(sum(amount_micro), 0) as amount, coalesce(sum(hold_micro), 0) as hold,
-           coalesce(-sum(amount_micro) filter (where kind = 'consume'), 0) as used,
-           coalesce(sum(cost_micro) filter (where kind = 'consume'), 0) as cost, count(account_seq) as entries
-    from public.credit_transactions where user_id = p_user
-  ), left_over as (
-    select coalesce(sum(remaining_micro), 0) as remaining from public.credit_grants where user_id = p_user
-  ), claim (invariant, expected, found) as (
-    select 'reserved is the sum of live holds', h.held, b.reserved_micro from balance b, hold h
+  select w.invariant, w.expected, w.found, w.transaction_id from (
+    select 1 as part, e.* from sb.wrong_entries(p_user) e
     union all
-    select 'reserved is the sum of hold entries', e.hold, b.reserved_micro from balance b, entry e
+    select 2, g.* from sb.wrong_grants(p_user) g
     union all
-    select 'money is the sum of entries', e.amount, b.credited_micro - b.debited_micro - h.consuming
-    from balance b, entry e, hold h
-    union all
-    select 'grants left less debt is money', l.remaining - b.debt_micro, b.credited_micro - b.debited_micro
-    from balance b, left_over l
-    union all
-    select 'usage of reservations is usage of entries', e.used, h.consumed + h.late from entry e, hold h
-    union all
-    select 'cost is charge and write-off', e.cost, e.used + h.written_off from entry e, hold h
-    union all
-    select 'every change of the account has its entry', e.entries, b.seq from balance b, entry e
-    union all
-    select 'live runs are within the tier', least(h.live, t.max_concurrent_runs), h.live
-    from hold h, public.user_subscriptions s join public.subscription_tiers t on t.code = s.tier_code
-    where s.user_id = p_user and s.status <> 'ended'
-  )
-  select invariant, expected::numeric, found::numeric from claim where expected is distinct from found
-  union all
-  select 'hold of ' || r.id || ' is the sum of its entries', sum(t.hold_micro),
-         case r.state when 'active' then r.held_micro else 0 end
-  from public.credit_reservations r left join public.credit_transactions t on t.reservation_id = r.id
-  where r.user_id = p_user
-  group by r.id having coalesce(sum(t.hold_micro), 0) <> case r.state when 'active' then r.held_micro else 0 end
-  union all
-  select 'usage of ' || r.id || ' is the sum of its entries', -sum(t.amount_micro), r.consumed_micro + r.late_micro
-  from public.credit_reservations r left join public.credit_transactions t on t.reservation_id = r.id and t.kind = 'consume'
-  where r.user_id = p_user
-  group by r.id having coalesce(-sum(t.amount_micro), 0) <> r.consumed_micro + r.late_micro
-  union all
-  select 'grant ' || g.id || ' is within its amount', g.amount_micro, g.remaining_micro
-  from public.credit_grants g where g.user_id = p_user and g.remaining_micro not between 0 and g.amount_micro;
+    select 3, null, t.invariant, t.expected, t.found, null from sb.wrong_totals(p_user) t
+  ) w order by w.part, w.at, w.transaction_id, w.invariant;
 $function$;
-COMMENT ON FUNCTION public.verify_credits(uuid) IS 'Recomputes an account from its ledger; every row is an invariant that does not hold, none means no drift';
+COMMENT ON FUNCTION public.verify_credits(uuid) IS 'Recomputes an account from its ledger; every row is something that does not hold, none means no drift. The first row names the first wrong entry where it is an entry';
 
 CREATE OR REPLACE FUNCTION sb.account_bound(p_lines sb.usage_line[])
  RETURNS uuid[]
@@ -2882,11 +2917,12 @@ begin
   end if;
   v_balance := sb.move_account(
     p_user, case when p_source in ('rollover', 'refund', 'adjust') then p_source else 'grant' end, p_cause,
-    p_amount => p_amount, p_credit => p_amount, p_debt => -v_repaid, p_key => p_key, p_reverses => p_reverses,
-    p_id => p_transaction);
+    p_amount => p_amount, p_debt => -v_repaid, p_key => p_key, p_reverses => p_reverses,
+    p_id => p_transaction, p_grant => v_grant);
   perform sb.append_credit_event('account', p_user, v_balance.seq, 'credits.granted', p_user, p_user,
-    jsonb_build_object('grant_id', v_grant, 'grant_source', p_source, 'amount_micro', p_amount::text,
-                       'available_micro', sb.shown_available(v_balance)::text));
+    jsonb_build_object('user_id', p_user, 'grant_id', v_grant, 'grant_source', p_source, 'amount_micro', p_amount::text,
+                       'repaid_micro', v_repaid::text, 'available_micro', sb.shown_available(v_balance)::text,
+                       'resumable', sb.resumable_runs(v_balance)));
   return v_grant;
 end
 $function$;
@@ -2920,10 +2956,13 @@ BEGIN
     AND attnum > 0 AND NOT attisdropped AND attgenerated = '';
   -- Nobody may add to them meanwhile; readers wait for the attachment alone.
   EXECUTE format('LOCK TABLE sb_partitions.%I IN SHARE ROW EXCLUSIVE MODE', p_table || '_default');
+  -- The move deletes where it came from, which an append-only log refuses to everybody else.
+  EXECUTE format('ALTER TABLE sb_partitions.%I DISABLE TRIGGER USER', p_table || '_default');
   EXECUTE format(
     'WITH early AS (DELETE FROM sb_partitions.%1$I WHERE %2$I >= %3$L AND %2$I < %4$L RETURNING %5$s)
      INSERT INTO sb_partitions.%6$I (%5$s) SELECT %5$s FROM early',
     p_table || '_default', key_column, low, high, columns, partition_name);
+  EXECUTE format('ALTER TABLE sb_partitions.%I ENABLE TRIGGER USER', p_table || '_default');
 
   EXECUTE format('ALTER TABLE public.%I ATTACH PARTITION sb_partitions.%I FOR VALUES FROM (%L) TO (%L)',
                  p_table, partition_name, low, high);
@@ -2998,7 +3037,8 @@ begin
       updated_at = clock_timestamp()
   where user_id = p_user;
   update public.user_subscriptions
-  set tier_code = p_tier, next_tier_code = null, tier_effective_from = p_at, updated_at = clock_timestamp()
+  set tier_effective_from = case when tier_code = p_tier then tier_effective_from else p_at end,
+      tier_code = p_tier, next_tier_code = null, updated_at = clock_timestamp()
   where user_id = p_user and status <> 'ended';
 end
 $function$;
@@ -3067,7 +3107,7 @@ declare
 begin
   if v_charge > 0 then
     v_unfunded := sb.burn_grants(p_row.user_id, v_charge);
-    perform sb.move_account(p_row.user_id, 'late', 'usage', p_debit => v_charge, p_debt => v_unfunded,
+    perform sb.move_account(p_row.user_id, 'late', 'usage', p_settled => v_charge, p_debt => v_unfunded,
                             p_reservation => p_row.id, p_run => p_row.run_id);
   end if;
   return row(p_row.id, v_charge, 'late', case
@@ -3090,7 +3130,7 @@ begin
   v_unfunded := sb.burn_grants(p_reservation.user_id, p_reservation.consumed_micro);
   v_balance := sb.move_account(
     p_reservation.user_id, case p_state when 'expired' then 'expire_hold' else 'release' end, p_reason,
-    p_debit => p_reservation.consumed_micro, p_hold => -p_reservation.held_micro, p_debt => v_unfunded,
+    p_settled => p_reservation.consumed_micro, p_hold => -p_reservation.held_micro, p_debt => v_unfunded,
     p_reservation => p_reservation.id, p_run => p_reservation.run_id, p_key => p_key);
   update public.credit_reservations
   set state = p_state, released_micro = held_micro - consumed_micro, closed_at = clock_timestamp(), close_reason = p_reason,
@@ -3102,7 +3142,7 @@ begin
                        'released_micro', v_row.released_micro::text)
     || case p_state when 'expired' then '{}'::jsonb
             else jsonb_build_object('available_micro', sb.shown_available(v_balance)::text) end);
-  perform sb.expire_grants(v_row.user_id, clock_timestamp());
+  -- What the hold had pinned of expired grants goes with it.
   perform sb.promote_waiting(v_row.user_id);
 end
 $function$;
@@ -3147,11 +3187,21 @@ CREATE OR REPLACE FUNCTION sb.create_partition(p_table text, p_name text)
  LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
+DECLARE
+  guard record;
 BEGIN
   -- A table that is attached later, not PARTITION OF: that would lock the whole parent against readers.
   EXECUTE format('CREATE TABLE sb_partitions.%I (LIKE public.%I INCLUDING ALL EXCLUDING IDENTITY)', p_name, p_table);
   EXECUTE format('ALTER TABLE sb_partitions.%I ENABLE ROW LEVEL SECURITY', p_name);
   EXECUTE format('REVOKE ALL ON sb_partitions.%I FROM PUBLIC, anon, authenticated, service_role', p_name);
+  -- Triggers for rows come with the attachment; those against TRUNCATE do not, and it needs no parent.
+  FOR guard IN
+    SELECT t.tgname AS name, t.tgfoid::regproc AS function FROM pg_catalog.pg_trigger t
+    WHERE t.tgrelid = format('public.%I', p_table)::regclass AND t.tgtype & 32 <> 0 AND NOT t.tgisinternal
+  LOOP
+    EXECUTE format('CREATE TRIGGER %I BEFORE TRUNCATE ON sb_partitions.%I FOR EACH STATEMENT EXECUTE FUNCTION %s()',
+                   guard.name, p_name, guard.function);
+  END LOOP;
   RETURN format('sb_partitions.%I', p_name)::regclass;
 END
 $function$;
@@ -3242,7 +3292,7 @@ begin
     exit when v_gone <= 0;
     update public.credit_grants set remaining_micro = remaining_micro - v_gone where id = v_grant.id;
     perform sb.move_account(p_user, 'expire_grant', v_grant.source || ':' || v_grant.source_ref,
-                            p_amount => -v_gone, p_debit => v_gone);
+                            p_amount => -v_gone, p_grant => v_grant.id);
     v_total := v_total + v_gone;
   end loop;
   return v_total;
@@ -3250,7 +3300,7 @@ end
 $function$;
 COMMENT ON FUNCTION sb.expire_grants(uuid,timestamp with time zone) IS 'Takes back what is left of expired grants, except what holds pin. Needs the lock of the account';
 
-CREATE OR REPLACE FUNCTION sb.expire_overdue(p_user uuid)
+CREATE OR REPLACE FUNCTION sb.expire_overdue(p_user uuid, p_overdue uuid[])
  RETURNS SETOF public.credit_reservations
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -3259,16 +3309,14 @@ declare
   v_row public.credit_reservations;
 begin
   for v_row in
-    select * from public.credit_reservations
-    where user_id = p_user and state = 'active' and expires_at <= clock_timestamp()
-    order by id for no key update
+    select * from public.credit_reservations where id = any (p_overdue) and user_id = p_user order by id
   loop
     perform sb.close_reservation(v_row, 'expired', 'expired', null);
     return next v_row;
   end loop;
 end
 $function$;
-COMMENT ON FUNCTION sb.expire_overdue(uuid) IS 'Ends the overdue holds of an account. Needs the lock of the account';
+COMMENT ON FUNCTION sb.expire_overdue(uuid,uuid[]) IS 'Ends overdue holds of an account. Needs the locks of the account and of all of these holds: one that becomes overdue meanwhile is left for later, since to lock it now could be out of order';
 
 CREATE OR REPLACE FUNCTION sb.extend_for_usage(p_row public.credit_reservations, p_balance public.credit_balances, p_short bigint)
  RETURNS sb.usage_room
@@ -3299,11 +3347,13 @@ begin
                                  p_reservation => p_row.id, p_run => p_row.run_id);
   end if;
   update public.credit_reservations
-  set held_micro = held_micro + v_extend + v_debt, seq = seq + 1, updated_at = clock_timestamp()
+  set held_micro = held_micro + v_extend + v_debt, seq = seq + 1, updated_at = clock_timestamp(),
+      exhausted_at = case when v_extend < v_want then coalesce(exhausted_at, clock_timestamp()) end
   where id = p_row.id returning seq into strict v_seq;
   if v_extend < p_short then
     perform sb.append_credit_event('reservation', p_row.id, v_seq, 'credits.exhausted', p_row.user_id, p_row.run_id,
       jsonb_build_object('reservation_id', p_row.id, 'run_id', p_row.run_id,
+                         'reason', case when v_extend < v_want then 'balance' else 'budget' end,
                          'debt_micro', greatest(0, -sb.available(p_balance))::text));
   end if;
   return row(p_row.id, v_left + v_extend + v_debt,
@@ -3469,7 +3519,7 @@ AS $function$
 $function$;
 COMMENT ON FUNCTION sb.missing_month(text,integer) IS 'The first month from this one on that has no partition yet';
 
-CREATE OR REPLACE FUNCTION sb.move_account(p_user uuid, p_kind text, p_cause text, p_amount bigint DEFAULT 0, p_credit bigint DEFAULT 0, p_debit bigint DEFAULT 0, p_hold bigint DEFAULT 0, p_debt bigint DEFAULT 0, p_reservation uuid DEFAULT NULL::uuid, p_run uuid DEFAULT NULL::uuid, p_key text DEFAULT NULL::text, p_reverses uuid DEFAULT NULL::uuid, p_id uuid DEFAULT NULL::uuid)
+CREATE OR REPLACE FUNCTION sb.move_account(p_user uuid, p_kind text, p_cause text, p_amount bigint DEFAULT 0, p_settled bigint DEFAULT 0, p_hold bigint DEFAULT 0, p_debt bigint DEFAULT 0, p_reservation uuid DEFAULT NULL::uuid, p_run uuid DEFAULT NULL::uuid, p_key text DEFAULT NULL::text, p_reverses uuid DEFAULT NULL::uuid, p_id uuid DEFAULT NULL::uuid, p_grant uuid DEFAULT NULL::uuid)
  RETURNS public.credit_balances
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -3478,20 +3528,21 @@ declare
   v_balance public.credit_balances;
 begin
   update public.credit_balances
-  set credited_micro = credited_micro + p_credit, debited_micro = debited_micro + p_debit,
+  set credited_micro = credited_micro + greatest(p_amount, 0),
+      debited_micro = debited_micro + greatest(-p_amount, 0) + p_settled,
       reserved_micro = reserved_micro + p_hold, debt_micro = debt_micro + p_debt,
       seq = seq + 1, updated_at = clock_timestamp()
   where user_id = p_user
   returning * into strict v_balance;
-  insert into public.credit_transactions (id, user_id, account_seq, kind, amount_micro, hold_micro,
-    available_after_micro, reservation_id, run_id, idempotency_key, cause, reverses_id)
-  values (coalesce(p_id, gen_random_uuid()), p_user, v_balance.seq, p_kind, p_amount, p_hold,
+  insert into public.credit_transactions (id, user_id, account_seq, kind, amount_micro, settled_micro, hold_micro,
+    available_after_micro, reservation_id, run_id, idempotency_key, cause, reverses_id, grant_id)
+  values (coalesce(p_id, gen_random_uuid()), p_user, v_balance.seq, p_kind, p_amount, p_settled, p_hold,
     v_balance.credited_micro - v_balance.debited_micro - v_balance.reserved_micro,
-    p_reservation, p_run, p_key, p_cause, p_reverses);
+    p_reservation, p_run, p_key, p_cause, p_reverses, p_grant);
   return v_balance;
 end
 $function$;
-COMMENT ON FUNCTION sb.move_account(uuid,text,text,bigint,bigint,bigint,bigint,bigint,uuid,uuid,text,uuid,uuid) IS 'The only change of a balance row: moves its totals and writes the ledger entry that tells of it';
+COMMENT ON FUNCTION sb.move_account(uuid,text,text,bigint,bigint,bigint,bigint,uuid,uuid,text,uuid,uuid,uuid) IS 'The only change of a balance row: moves its totals and writes the ledger entry that tells of it. p_amount is credited where it is positive and debited where it is negative; p_settled is usage that is debited beside it';
 
 CREATE OR REPLACE FUNCTION sb.outlived_month(p_table text, p_keep interval, p_keep_while text)
  RETURNS text
@@ -3630,6 +3681,8 @@ declare
   v_tier public.subscription_tiers;
   v_active int;
 begin
+  -- Whoever is next is admitted under the tier, and with the grants, of this moment.
+  perform sb.renew_account(p_user, clock_timestamp());
   select t.* into v_tier
   from public.user_subscriptions s join public.subscription_tiers t on t.code = s.tier_code
   where s.user_id = p_user and s.status <> 'ended';
@@ -3708,6 +3761,18 @@ end
 $function$;
 COMMENT ON FUNCTION sb.record_usage(sb.usage_line[],sb.usage_room[]) IS 'The hot path: keys, entries, one update and one event per reservation, in one statement. What a room does not cover is recorded as cost and not charged';
 
+CREATE OR REPLACE FUNCTION sb.refuse_ledger_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  raise exception 'the ledger is append-only: % of % refused', lower(tg_op), tg_table_name
+    using errcode = '42501', hint = 'Write a correcting entry with adjust_credits.';
+end
+$function$;
+COMMENT ON FUNCTION sb.refuse_ledger_change() IS 'Refuses whatever is no insertion. Before the partitions are made, which take their triggers from the parent';
+
 CREATE OR REPLACE FUNCTION sb.renew_account(p_user uuid, p_at timestamp with time zone, OUT renewed boolean, OUT period_start timestamp with time zone, OUT granted bigint, OUT rolled bigint, OUT expired bigint, OUT skipped integer)
  RETURNS record
  LANGUAGE plpgsql
@@ -3721,7 +3786,7 @@ declare
   v_left bigint;
 begin
   renewed := false; granted := 0; rolled := 0; skipped := 0;
-  select * into v_sub from public.user_subscriptions s where s.user_id = p_user and s.status <> 'ended' for no key update;
+  select * into v_sub from public.user_subscriptions s where s.user_id = p_user and s.status <> 'ended';
   if not found or v_sub.current_period_end > p_at then
     expired := sb.expire_grants(p_user, p_at);
     return;
@@ -3738,14 +3803,15 @@ begin
   where g.user_id = p_user and g.source in ('monthly', 'upgrade') and g.remaining_micro > 0 and g.expires_at <= p_at;
   -- What would have rolled into a period that was missed has expired with it.
   if skipped = 0 then
-    rolled := least(v_tier.rollover_max_micro, v_left);
+    rolled := least(v_tier.rollover_max_micro, greatest(v_tier.rollover_min_micro, v_left));
   end if;
   expired := sb.expire_grants(p_user, p_at);
 
-  if v_sub.next_tier_code is not null then
-    perform sb.apply_tier(p_user, v_sub.next_tier_code, v_next.period_start, sb.iso_time(v_next.period_start));
-    select * into strict v_tier from public.subscription_tiers where code = v_sub.next_tier_code;
-  end if;
+  -- Also without a change: the tier's own numbers may have, and a floor that debt had lowered rises again.
+  perform sb.apply_tier(p_user, coalesce(v_sub.next_tier_code, v_sub.tier_code), v_next.period_start,
+                        sb.iso_time(v_next.period_start));
+  select * into strict v_tier from public.subscription_tiers
+  where code = coalesce(v_sub.next_tier_code, v_sub.tier_code);
   if rolled > 0 then
     perform sb.add_grant(p_user, 'rollover', sb.iso_time(v_next.period_start), rolled, 'period', 40,
                          v_next.period_end, v_next.period_start);
@@ -3786,6 +3852,20 @@ AS $function$
   from public.credit_reservations r join public.credit_balances b on b.user_id = r.user_id
   where r.id = p_reservation;
 $function$;
+
+CREATE OR REPLACE FUNCTION sb.resumable_runs(p_balance public.credit_balances)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select coalesce(jsonb_agg(jsonb_build_object('run_id', run_id, 'reservation_id', id) order by exhausted_at, id), '[]')
+  from public.credit_reservations
+  where user_id = p_balance.user_id and state = 'active' and exhausted_at is not null
+    and (p_balance.overdraft_limit_micro is null
+         or p_balance.credited_micro - p_balance.debited_micro - p_balance.reserved_micro > 0);
+$function$;
+COMMENT ON FUNCTION sb.resumable_runs(public.credit_balances) IS 'The live runs that were told credits.exhausted, while there is something to spend again. Changes nothing: a lock of theirs could come out of order here';
 
 CREATE OR REPLACE FUNCTION sb.seen_credit_request(p_user uuid, p_key text, p_hash bytea)
  RETURNS public.credit_idempotency
@@ -3962,6 +4042,195 @@ BEGIN
 END
 $function$;
 
+CREATE OR REPLACE FUNCTION sb.wrong_entries(p_user uuid)
+ RETURNS TABLE(at timestamp with time zone, invariant text, expected numeric, found numeric, transaction_id uuid)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  with entry as materialized (
+    select * from public.credit_transactions where user_id = p_user
+  ), movement as (
+    select *, lag(account_seq, 1, 0) over w as seq_before, lag(available_after_micro, 1, 0) over w as available_before
+    from entry where account_seq is not null window w as (order by account_seq, created_at)
+  ), raised as (
+    select reservation_id, sum(hold_micro) over (partition by reservation_id order by account_seq) as hold
+    from entry where kind in ('reserve', 'extend', 'debt')
+  ), usage as (
+    select *, lag(reservation_seq, 1, 0) over w as seq_before,
+           sum(case when cause <> 'late' then -amount_micro else 0 end) over w as used
+    from entry where kind = 'consume' window w as (partition by reservation_id order by reservation_seq, id)
+  )
+  select created_at, 'entries of the account are numbered without a gap', seq_before + 1, account_seq, id
+  from movement where account_seq <> seq_before + 1
+  union all
+  select created_at, 'available after an entry follows from the one before', available_before + amount_micro - settled_micro - hold_micro,
+         available_after_micro, id
+  from movement where available_after_micro is distinct from available_before + amount_micro - settled_micro - hold_micro
+  union all
+  select created_at, kind || ' moves what its kind moves', 1, 0, id
+  from movement where not case
+    when kind in ('grant', 'rollover', 'refund') then amount_micro > 0 and settled_micro = 0 and hold_micro = 0
+    when kind = 'adjust' then amount_micro <> 0 and settled_micro = 0 and hold_micro = 0
+    when kind = 'expire_grant' then amount_micro < 0 and settled_micro = 0 and hold_micro = 0
+    when kind in ('reserve', 'extend', 'debt') then amount_micro = 0 and settled_micro = 0 and hold_micro > 0
+    when kind in ('release', 'expire_hold') then amount_micro = 0 and hold_micro <= 0
+    when kind = 'late' then amount_micro = 0 and settled_micro > 0 and hold_micro = 0
+    when kind = 'denied' then amount_micro = 0 and settled_micro = 0 and hold_micro = 0
+    else false end
+  union all
+  select created_at, 'usage of a hold is numbered upwards', seq_before + 1, reservation_seq, id
+  from usage where reservation_seq is null or reservation_seq <= seq_before
+  union all
+  select u.created_at, 'usage costs its quantity at its price', ceil(u.quantity::numeric * p.price_micro / p.per_quantity), u.cost_micro, u.id
+  from usage u left join public.credit_pricing p on p.id = u.pricing_id
+  where u.cost_micro is distinct from ceil(u.quantity::numeric * p.price_micro / p.per_quantity)
+     or u.price_micro is distinct from p.price_micro or u.per_quantity is distinct from p.per_quantity
+  union all
+  select u.created_at, 'usage leaves of its hold what was held less what was used',
+         (select min(r.hold) from raised r where r.reservation_id = u.reservation_id and r.hold >= u.used) - u.used, u.hold_left_micro, u.id
+  from usage u
+  where case when u.cause = 'late' then u.hold_left_micro is not null
+             else not exists (select from raised r where r.reservation_id = u.reservation_id
+                              and r.hold - u.used = u.hold_left_micro) end
+  union all
+  select e.created_at, 'a refund is at most what was charged', o.charged, e.refunded, e.id
+  from (select *, sum(amount_micro) over (partition by reverses_id order by account_seq) as refunded
+        from entry where kind = 'refund') e
+  left join lateral (select -x.amount_micro as charged from entry x where x.id = e.reverses_id and x.kind = 'consume') o on true
+  where e.refunded > coalesce(o.charged, 0)
+  union all
+  select coalesce(e.created_at, k.created_at), 'the entry of a key is there and as the key remembers it', k.amount_micro,
+         coalesce(e.cost_micro, e.amount_micro), k.transaction_id
+  from public.credit_idempotency k left join entry e on e.id = k.transaction_id and e.idempotency_key = k.key
+  where k.user_id = p_user and k.transaction_id is not null
+    and k.amount_micro is distinct from coalesce(e.cost_micro, e.amount_micro)
+  union all
+  select e.created_at, 'an entry of a request has its key', 1, 0, e.id
+  from entry e left join public.credit_idempotency k on k.user_id = p_user and k.key = e.idempotency_key
+  where e.idempotency_key is not null and e.kind <> 'denied' and k.key is null
+     or e.kind = 'consume' and k.transaction_id is distinct from e.id;
+$function$;
+COMMENT ON FUNCTION sb.wrong_entries(uuid) IS 'Entries that do not follow from the ones before, or do not add up in themselves';
+
+CREATE OR REPLACE FUNCTION sb.wrong_grants(p_user uuid)
+ RETURNS TABLE(wrong_at timestamp with time zone, claim text, due numeric, present numeric, entry_id uuid)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_ids uuid[] := array(select g.id from public.credit_grants g where g.user_id = p_user
+                        order by g.priority, g.expires_at nulls last, g.created_at, g.id);
+  v_left bigint[] := array_fill(0::bigint, array[cardinality(v_ids)]);
+  v_debt bigint := 0;
+  v_place int;
+  v_need bigint;
+  v_part bigint;
+  v_entry record;
+begin
+  for v_entry in
+    select t.id, t.created_at, t.kind, t.amount_micro, t.settled_micro, t.grant_id from public.credit_transactions t
+    where t.user_id = p_user and t.account_seq is not null and (t.amount_micro <> 0 or t.settled_micro <> 0) order by t.account_seq
+  loop
+    v_place := array_position(v_ids, v_entry.grant_id);
+    if (v_entry.amount_micro > 0 or v_entry.kind = 'expire_grant') and v_place is null then
+      return query select v_entry.created_at::timestamptz, 'the grant of an entry is there', 1::numeric, 0::numeric, v_entry.id::uuid;
+      continue;
+    end if;
+    if v_entry.amount_micro > 0 then
+      v_part := least(v_entry.amount_micro, v_debt);
+      v_debt := v_debt - v_part;
+      v_left[v_place] := v_entry.amount_micro - v_part;
+    elsif v_entry.kind = 'expire_grant' then
+      v_left[v_place] := v_left[v_place] + v_entry.amount_micro;
+    else
+      v_need := v_entry.settled_micro - v_entry.amount_micro;
+      for v_place in 1 .. cardinality(v_ids) loop
+        exit when v_need = 0;
+        v_part := least(v_left[v_place], v_need);
+        v_left[v_place] := v_left[v_place] - v_part;
+        v_need := v_need - v_part;
+      end loop;
+      v_debt := v_debt + v_need;
+    end if;
+  end loop;
+  return query
+    select g.created_at, 'grant ' || g.id || ' has left what the entries leave of it', l.remaining::numeric, g.remaining_micro::numeric, null::uuid
+    from unnest(v_ids, v_left) as l(id, remaining) join public.credit_grants g on g.id = l.id
+    where g.remaining_micro <> l.remaining
+    union all
+    select b.created_at, 'debt is what no grant covered', v_debt::numeric, b.debt_micro::numeric, null::uuid
+    from public.credit_balances b where b.user_id = p_user and b.debt_micro <> v_debt;
+end
+$function$;
+COMMENT ON FUNCTION sb.wrong_grants(uuid) IS 'Burns the grants again, entry by entry in burn order, and compares what is left of each, and the debt';
+
+CREATE OR REPLACE FUNCTION sb.wrong_totals(p_user uuid)
+ RETURNS TABLE(invariant text, expected numeric, found numeric)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  with balance as (
+    select * from public.credit_balances where user_id = p_user
+  ), hold as (
+    select coalesce(sum(held_micro) filter (where state = 'active'), 0) as held,
+           coalesce(sum(consumed_micro) filter (where state = 'active'), 0) as consuming,
+           coalesce(sum(consumed_micro), 0) as consumed, coalesce(sum(late_micro), 0) as late,
+           coalesce(sum(written_off_micro), 0) as written_off
+    from public.credit_reservations where user_id = p_user
+  ), entry as (
+    select coalesce(sum(amount_micro), 0) as amount, coalesce(sum(hold_micro), 0) as hold,
+           coalesce(sum(amount_micro) filter (where kind <> 'consume' and amount_micro > 0), 0) as credited,
+           coalesce(sum(settled_micro - least(amount_micro, 0)) filter (where kind <> 'consume'), 0) as debited,
+           coalesce(-sum(amount_micro) filter (where kind = 'consume'), 0) as used,
+           coalesce(sum(cost_micro) filter (where kind = 'consume'), 0) as cost, count(account_seq) as entries
+    from public.credit_transactions where user_id = p_user
+  ), left_over as (
+    select coalesce(sum(remaining_micro), 0) as remaining from public.credit_grants where user_id = p_user
+  ), live as (
+    select count(*) filter (where t.created_at >= s.tier_effective_from) as admitted, min(tier.max_concurrent_runs) as most
+    from public.user_subscriptions s join public.subscription_tiers tier on tier.code = s.tier_code
+    left join public.credit_reservations r on r.user_id = s.user_id and r.state = 'active' and r.expires_at > clock_timestamp()
+    left join public.credit_transactions t on t.reservation_id = r.id and t.kind = 'reserve'
+    where s.user_id = p_user and s.status <> 'ended'
+  ), claim (invariant, expected, found) as (
+    select 'reserved is the sum of live holds', h.held, b.reserved_micro from balance b, hold h
+    union all select 'reserved is the sum of hold entries', e.hold, b.reserved_micro from balance b, entry e
+    union all select 'credited is the sum of what came', e.credited, b.credited_micro from balance b, entry e
+    union all select 'debited is the sum of what went', e.debited, b.debited_micro from balance b, entry e
+    union all select 'money is the sum of entries', e.amount, b.credited_micro - b.debited_micro - h.consuming from balance b, entry e, hold h
+    union all select 'grants left less debt is money', l.remaining - b.debt_micro, b.credited_micro - b.debited_micro from balance b, left_over l
+    union all select 'usage of reservations is usage of entries', e.used, h.consumed + h.late from entry e, hold h
+    union all select 'cost is charge and write-off', e.cost, e.used + h.written_off from entry e, hold h
+    union all select 'every change of the account has its entry', e.entries, b.seq from balance b, entry e
+    union all select 'live runs are within the tier they were admitted under', least(admitted, most), admitted from live
+    union all select 'the balance is not below its floor', -overdraft_limit_micro,
+                     least(-overdraft_limit_micro, credited_micro - debited_micro - reserved_micro)
+              from balance where overdraft_limit_micro is not null
+    union all select 'there is an account', 1, (select count(*) from balance)
+    union all select 'every reservation has ended at most once', 0, (
+      select count(*) from (select from public.credit_transactions t where t.user_id = p_user and t.kind in ('release', 'expire_hold')
+                            group by t.reservation_id having count(*) > 1) twice)
+  )
+  select invariant, expected::numeric, found::numeric from claim where expected is distinct from found
+  union all
+  select 'hold of ' || r.id || ' is the sum of its entries', case r.state when 'active' then r.held_micro else 0 end, coalesce(sum(t.hold_micro), 0)
+  from public.credit_reservations r left join public.credit_transactions t on t.reservation_id = r.id
+  where r.user_id = p_user
+  group by r.id having coalesce(sum(t.hold_micro), 0) <> case r.state when 'active' then r.held_micro else 0 end
+  union all
+  select 'usage of ' || r.id || ' is the sum of its entries', coalesce(-sum(t.amount_micro), 0), r.consumed_micro + r.late_micro
+  from public.credit_reservations r left join public.credit_transactions t on t.reservation_id = r.id and t.kind = 'consume'
+  where r.user_id = p_user
+  group by r.id having coalesce(-sum(t.amount_micro), 0) <> r.consumed_micro + r.late_micro
+  union all
+  select 'grant ' || g.id || ' is within its amount', g.amount_micro, g.remaining_micro
+  from public.credit_grants g where g.user_id = p_user and g.remaining_micro not between 0 and g.amount_micro;
+$function$;
+COMMENT ON FUNCTION sb.wrong_totals(uuid) IS 'Totals of an account that are not the sum of its rows';
+
 CREATE TRIGGER swissbrain_delete_agent_data AFTER DELETE ON auth.users FOR EACH ROW EXECUTE FUNCTION sb.delete_agent_data();
 
 CREATE TRIGGER swissbrain_user_created AFTER INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION sb.user_created();
@@ -3979,9 +4248,11 @@ GRANT EXECUTE ON FUNCTION public.consume_usage(jsonb) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.decrypt_token(bytea,uuid,text,text,text) TO sb_connectors;
 GRANT EXECUTE ON FUNCTION public.encrypt_token(text,uuid,text,text,text) TO sb_connectors;
 GRANT EXECUTE ON FUNCTION public.ensure_user(uuid) TO sb_agent_runner_user, sb_collab_user, sb_connectors_user, sb_credits_user, sb_scheduler_user, sb_wide_research_user;
+GRANT EXECUTE ON FUNCTION public.expire_grants_due(integer) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.expire_reservations(integer) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.extend_reservation(uuid,bigint,text) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.generate_share_token() TO sb_collab, sb_collab_user;
+GRANT EXECUTE ON FUNCTION public.grant_credits(uuid,text,bigint,text,text,timestamp with time zone,integer) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.grant_monthly_credits(timestamp with time zone,integer) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.heartbeat_reservations(uuid[]) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.mark_stale_participants_offline(integer) TO sb_collab;

@@ -176,11 +176,21 @@ ALTER TABLE sb.monthly_partitions ENABLE ROW LEVEL SECURITY;
 
 CREATE FUNCTION sb.create_partition(p_table text, p_name text) RETURNS regclass
 LANGUAGE plpgsql SET search_path = '' AS $$
+DECLARE
+  guard record;
 BEGIN
   -- A table that is attached later, not PARTITION OF: that would lock the whole parent against readers.
   EXECUTE format('CREATE TABLE sb_partitions.%I (LIKE public.%I INCLUDING ALL EXCLUDING IDENTITY)', p_name, p_table);
   EXECUTE format('ALTER TABLE sb_partitions.%I ENABLE ROW LEVEL SECURITY', p_name);
   EXECUTE format('REVOKE ALL ON sb_partitions.%I FROM PUBLIC, anon, authenticated, service_role', p_name);
+  -- Triggers for rows come with the attachment; those against TRUNCATE do not, and it needs no parent.
+  FOR guard IN
+    SELECT t.tgname AS name, t.tgfoid::regproc AS function FROM pg_catalog.pg_trigger t
+    WHERE t.tgrelid = format('public.%I', p_table)::regclass AND t.tgtype & 32 <> 0 AND NOT t.tgisinternal
+  LOOP
+    EXECUTE format('CREATE TRIGGER %I BEFORE TRUNCATE ON sb_partitions.%I FOR EACH STATEMENT EXECUTE FUNCTION %s()',
+                   guard.name, p_name, guard.function);
+  END LOOP;
   RETURN format('sb_partitions.%I', p_name)::regclass;
 END
 $$;
@@ -210,10 +220,13 @@ BEGIN
     AND attnum > 0 AND NOT attisdropped AND attgenerated = '';
   -- Nobody may add to them meanwhile; readers wait for the attachment alone.
   EXECUTE format('LOCK TABLE sb_partitions.%I IN SHARE ROW EXCLUSIVE MODE', p_table || '_default');
+  -- The move deletes where it came from, which an append-only log refuses to everybody else.
+  EXECUTE format('ALTER TABLE sb_partitions.%I DISABLE TRIGGER USER', p_table || '_default');
   EXECUTE format(
     'WITH early AS (DELETE FROM sb_partitions.%1$I WHERE %2$I >= %3$L AND %2$I < %4$L RETURNING %5$s)
      INSERT INTO sb_partitions.%6$I (%5$s) SELECT %5$s FROM early',
     p_table || '_default', key_column, low, high, columns, partition_name);
+  EXECUTE format('ALTER TABLE sb_partitions.%I ENABLE TRIGGER USER', p_table || '_default');
 
   EXECUTE format('ALTER TABLE public.%I ATTACH PARTITION sb_partitions.%I FOR VALUES FROM (%L) TO (%L)',
                  p_table, partition_name, low, high);

@@ -10,7 +10,7 @@
 -- balance covers becomes debt down to the overdraft limit, then is written off.
 --
 -- Who may write. No role but the owner writes these tables: every change goes through the definer functions below,
--- so credit_transactions is append-only by privilege.
+-- so credit_transactions is append-only by privilege, and by trigger for its owner.
 --
 -- Locks, in this order, each set sorted by its key: balance rows, reservations, subscription, grants. Always
 -- FOR NO KEY UPDATE: foreign key checks take KEY SHARE, and FOR UPDATE would wait for those.
@@ -38,11 +38,13 @@ create table public.subscription_tiers (
   sandbox_seconds integer not null constraint subscription_tiers_seconds_positive check (sandbox_seconds > 0),
   retention_days integer constraint subscription_tiers_retention_positive check (retention_days > 0),
   requests_per_minute integer constraint subscription_tiers_requests_positive check (requests_per_minute > 0),
+  rollover_min_micro bigint not null default 0,
   rollover_max_micro bigint not null default 0
     constraint subscription_tiers_rollover_natural check (rollover_max_micro >= 0),
   overdraft_limit_micro bigint constraint subscription_tiers_overdraft_natural check (overdraft_limit_micro >= 0),
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
+  constraint subscription_tiers_rollover_range check (rollover_min_micro between 0 and rollover_max_micro),
   constraint subscription_tiers_unlimited_whole
     check ((monthly_credits_micro is null) = (overdraft_limit_micro is null))
 );
@@ -59,6 +61,8 @@ comment on column public.subscription_tiers.price_cents is 'Null: by agreement';
 comment on column public.subscription_tiers.max_concurrent_runs is 'Null: unlimited. A run above it waits, in order';
 comment on column public.subscription_tiers.max_parallel_items is 'Items of one research at a time; null: unlimited';
 comment on column public.subscription_tiers.retention_days is 'How long finished runs are kept; null: for good';
+comment on column public.subscription_tiers.rollover_min_micro is
+  'What the next month gets at least, even of a month that was used up; nothing after months without a grant';
 comment on column public.subscription_tiers.rollover_max_micro is
   'The most of a month''s unused credits that the next month gets; what was rolled over is not rolled again';
 comment on column public.subscription_tiers.overdraft_limit_micro is
@@ -186,6 +190,7 @@ create table public.credit_reservations (
   closing_step_ids uuid[],
   closing_at timestamptz,
   closing_asked_at timestamptz,
+  exhausted_at timestamptz,
   closed_at timestamptz,
   close_reason text,
   created_at timestamptz not null default clock_timestamp(),
@@ -212,6 +217,8 @@ comment on column public.credit_reservations.closing_billable_steps is
   'How many steps must be recorded before it is settled';
 comment on column public.credit_reservations.closing_at is 'When the end of the run was noted';
 comment on column public.credit_reservations.closing_asked_at is 'When the missing steps were last asked for';
+comment on column public.credit_reservations.exhausted_at is
+  'Since when the account cannot pay what the run uses, as credits.exhausted told; null again with the grant that can';
 comment on column public.credit_reservations.close_reason is 'Why it ended, for people';
 comment on column public.credit_reservations.run_id is 'The root run: sub-agents and research items draw on its hold';
 comment on column public.credit_reservations.state is
@@ -271,15 +278,15 @@ comment on column public.credit_grants.expires_at is
 -- The burn order.
 create index credit_grants_burn_idx on public.credit_grants (user_id, priority, expires_at, created_at, id)
   where remaining_micro > 0;
--- What has expired.
-create index credit_grants_expiry_idx on public.credit_grants (user_id, expires_at)
+-- The sweeper: what has expired.
+create index credit_grants_expiry_idx on public.credit_grants (expires_at)
   where remaining_micro > 0 and expires_at is not null;
 
 create table public.credit_idempotency (
   user_id uuid not null,
   key text not null constraint credit_idempotency_key_length check (length(key) between 1 and 200),
   action text not null constraint credit_idempotency_action_known
-    check (action in ('reserve', 'extend', 'consume', 'release', 'adjust', 'tier')),
+    check (action in ('reserve', 'extend', 'consume', 'release', 'adjust', 'grant', 'tier')),
   request_hash bytea not null,
   outcome text not null,
   reservation_id uuid,
@@ -296,7 +303,7 @@ comment on column public.credit_idempotency.transaction_id is 'The entry it made
 comment on column public.credit_idempotency.amount_micro is 'Answer to a repeat';
 comment on column public.credit_idempotency.request_hash is 'The same key with another request is an error, CR409';
 comment on column public.credit_idempotency.outcome is
-  'Denials are kept too: a late repeat of a refused request stays refused';
+  'Denials are kept too: a late repeat of a refused run stays refused. Only a refused extension is not: a run may ask again';
 
 create table public.credit_transactions (
   id uuid not null default gen_random_uuid(),
@@ -308,6 +315,8 @@ create table public.credit_transactions (
     'grant', 'rollover', 'refund', 'adjust', 'expire_grant', 'reserve', 'denied', 'extend', 'debt',
     'consume', 'late', 'release', 'expire_hold')),
   amount_micro bigint not null,
+  settled_micro bigint not null default 0
+    constraint credit_transactions_settled_natural check (settled_micro >= 0),
   hold_micro bigint not null default 0,
   available_after_micro bigint,
   hold_left_micro bigint,
@@ -323,6 +332,7 @@ create table public.credit_transactions (
   idempotency_key text,
   cause text not null,
   reverses_id uuid,
+  grant_id uuid,
   occurred_at timestamptz not null default clock_timestamp(),
   constraint credit_transactions_pkey primary key (id, created_at),
   constraint credit_transactions_reservation_fkey
@@ -334,7 +344,8 @@ create table public.credit_transactions (
   )
 ) partition by range (created_at);
 comment on table public.credit_transactions is
-  'The ledger: append-only, since no role may update or delete. credited - debited - consumed of live holds = sum(amount)';
+  'The ledger: append-only, since no role may update or delete and a trigger refuses it even to the owner. '
+  'credited - debited - consumed of live holds = sum(amount)';
 comment on column public.credit_transactions.run_id is 'The run whose step used it, or the root run of the hold';
 comment on column public.credit_transactions.step_id is 'The step that used it';
 comment on column public.credit_transactions.operation is 'As in credit_pricing';
@@ -344,6 +355,10 @@ comment on column public.credit_transactions.per_quantity is 'See price_micro';
 comment on column public.credit_transactions.idempotency_key is 'Key of the request, which credit_idempotency holds';
 comment on column public.credit_transactions.cause is 'Why, for people: period, run, step, usage, …';
 comment on column public.credit_transactions.reverses_id is 'The entry that a refund takes back';
+comment on column public.credit_transactions.grant_id is 'The grant that came or expired with this entry';
+comment on column public.credit_transactions.settled_micro is
+  'Usage that this entry debits the account with; the entries of the usage carry the amount. Of an entry of the account, '
+  'available_after = that of the entry before + amount - settled - hold';
 comment on column public.credit_transactions.account_seq is
   'Order within the account, without gaps; null for usage, which locks its hold alone';
 comment on column public.credit_transactions.user_id is
@@ -370,6 +385,20 @@ create index credit_transactions_reverses_idx on public.credit_transactions (rev
 -- Usage by operation over time.
 create index credit_transactions_usage_idx on public.credit_transactions (user_id, operation, created_at)
   where kind = 'consume';
+
+create function sb.refuse_ledger_change() returns trigger
+language plpgsql set search_path = '' as $$
+begin
+  raise exception 'the ledger is append-only: % of % refused', lower(tg_op), tg_table_name
+    using errcode = '42501', hint = 'Write a correcting entry with adjust_credits.';
+end
+$$;
+comment on function sb.refuse_ledger_change() is
+  'Refuses whatever is no insertion. Before the partitions are made, which take their triggers from the parent';
+create trigger credit_transactions_append_only before update or delete on public.credit_transactions
+  for each row execute function sb.refuse_ledger_change();
+create trigger credit_transactions_not_emptied before truncate on public.credit_transactions
+  for each statement execute function sb.refuse_ledger_change();
 -- Kept for good, as are its keys in credit_idempotency: the sum of the entries is the account.
 select sb.partition_by_month('credit_transactions', 3);
 
@@ -493,30 +522,32 @@ $$;
 comment on function sb.lock_reservation(uuid) is 'Locks a reservation in the global order: its account first';
 
 create function sb.move_account(
-  p_user uuid, p_kind text, p_cause text, p_amount bigint default 0, p_credit bigint default 0,
-  p_debit bigint default 0, p_hold bigint default 0, p_debt bigint default 0, p_reservation uuid default null,
-  p_run uuid default null, p_key text default null, p_reverses uuid default null, p_id uuid default null
+  p_user uuid, p_kind text, p_cause text, p_amount bigint default 0, p_settled bigint default 0,
+  p_hold bigint default 0, p_debt bigint default 0, p_reservation uuid default null, p_run uuid default null,
+  p_key text default null, p_reverses uuid default null, p_id uuid default null, p_grant uuid default null
 ) returns public.credit_balances
 language plpgsql set search_path = '' as $$
 declare
   v_balance public.credit_balances;
 begin
   update public.credit_balances
-  set credited_micro = credited_micro + p_credit, debited_micro = debited_micro + p_debit,
+  set credited_micro = credited_micro + greatest(p_amount, 0),
+      debited_micro = debited_micro + greatest(-p_amount, 0) + p_settled,
       reserved_micro = reserved_micro + p_hold, debt_micro = debt_micro + p_debt,
       seq = seq + 1, updated_at = clock_timestamp()
   where user_id = p_user
   returning * into strict v_balance;
-  insert into public.credit_transactions (id, user_id, account_seq, kind, amount_micro, hold_micro,
-    available_after_micro, reservation_id, run_id, idempotency_key, cause, reverses_id)
-  values (coalesce(p_id, gen_random_uuid()), p_user, v_balance.seq, p_kind, p_amount, p_hold,
+  insert into public.credit_transactions (id, user_id, account_seq, kind, amount_micro, settled_micro, hold_micro,
+    available_after_micro, reservation_id, run_id, idempotency_key, cause, reverses_id, grant_id)
+  values (coalesce(p_id, gen_random_uuid()), p_user, v_balance.seq, p_kind, p_amount, p_settled, p_hold,
     v_balance.credited_micro - v_balance.debited_micro - v_balance.reserved_micro,
-    p_reservation, p_run, p_key, p_cause, p_reverses);
+    p_reservation, p_run, p_key, p_cause, p_reverses, p_grant);
   return v_balance;
 end
 $$;
 comment on function sb.move_account is
-  'The only change of a balance row: moves its totals and writes the ledger entry that tells of it';
+  'The only change of a balance row: moves its totals and writes the ledger entry that tells of it. p_amount is credited '
+  'where it is positive and debited where it is negative; p_settled is usage that is debited beside it';
 
 create function sb.burn_grants(p_user uuid, p_amount bigint) returns bigint
 language sql set search_path = '' as $$
@@ -536,6 +567,18 @@ language sql set search_path = '' as $$
 $$;
 comment on function sb.burn_grants(uuid, bigint) is
   'Spends grants in burn order; what no grant covers is returned and is debt';
+
+create function sb.resumable_runs(p_balance public.credit_balances) returns jsonb
+language sql stable set search_path = '' as $$
+  select coalesce(jsonb_agg(jsonb_build_object('run_id', run_id, 'reservation_id', id) order by exhausted_at, id), '[]')
+  from public.credit_reservations
+  where user_id = p_balance.user_id and state = 'active' and exhausted_at is not null
+    and (p_balance.overdraft_limit_micro is null
+         or p_balance.credited_micro - p_balance.debited_micro - p_balance.reserved_micro > 0);
+$$;
+comment on function sb.resumable_runs(public.credit_balances) is
+  'The live runs that were told credits.exhausted, while there is something to spend again. Changes nothing: a lock of '
+  'theirs could come out of order here';
 
 create function sb.add_grant(
   p_user uuid, p_source text, p_source_ref text, p_amount bigint, p_cause text, p_priority int default 50,
@@ -560,11 +603,12 @@ begin
   end if;
   v_balance := sb.move_account(
     p_user, case when p_source in ('rollover', 'refund', 'adjust') then p_source else 'grant' end, p_cause,
-    p_amount => p_amount, p_credit => p_amount, p_debt => -v_repaid, p_key => p_key, p_reverses => p_reverses,
-    p_id => p_transaction);
+    p_amount => p_amount, p_debt => -v_repaid, p_key => p_key, p_reverses => p_reverses,
+    p_id => p_transaction, p_grant => v_grant);
   perform sb.append_credit_event('account', p_user, v_balance.seq, 'credits.granted', p_user, p_user,
-    jsonb_build_object('grant_id', v_grant, 'grant_source', p_source, 'amount_micro', p_amount::text,
-                       'available_micro', sb.shown_available(v_balance)::text));
+    jsonb_build_object('user_id', p_user, 'grant_id', v_grant, 'grant_source', p_source, 'amount_micro', p_amount::text,
+                       'repaid_micro', v_repaid::text, 'available_micro', sb.shown_available(v_balance)::text,
+                       'resumable', sb.resumable_runs(v_balance)));
   return v_grant;
 end
 $$;
@@ -602,7 +646,7 @@ begin
     exit when v_gone <= 0;
     update public.credit_grants set remaining_micro = remaining_micro - v_gone where id = v_grant.id;
     perform sb.move_account(p_user, 'expire_grant', v_grant.source || ':' || v_grant.source_ref,
-                            p_amount => -v_gone, p_debit => v_gone);
+                            p_amount => -v_gone, p_grant => v_grant.id);
     v_total := v_total + v_gone;
   end loop;
   return v_total;
@@ -629,7 +673,8 @@ begin
       updated_at = clock_timestamp()
   where user_id = p_user;
   update public.user_subscriptions
-  set tier_code = p_tier, next_tier_code = null, tier_effective_from = p_at, updated_at = clock_timestamp()
+  set tier_effective_from = case when tier_code = p_tier then tier_effective_from else p_at end,
+      tier_code = p_tier, next_tier_code = null, updated_at = clock_timestamp()
   where user_id = p_user and status <> 'ended';
 end
 $$;
@@ -648,7 +693,7 @@ declare
   v_left bigint;
 begin
   renewed := false; granted := 0; rolled := 0; skipped := 0;
-  select * into v_sub from public.user_subscriptions s where s.user_id = p_user and s.status <> 'ended' for no key update;
+  select * into v_sub from public.user_subscriptions s where s.user_id = p_user and s.status <> 'ended';
   if not found or v_sub.current_period_end > p_at then
     expired := sb.expire_grants(p_user, p_at);
     return;
@@ -665,14 +710,15 @@ begin
   where g.user_id = p_user and g.source in ('monthly', 'upgrade') and g.remaining_micro > 0 and g.expires_at <= p_at;
   -- What would have rolled into a period that was missed has expired with it.
   if skipped = 0 then
-    rolled := least(v_tier.rollover_max_micro, v_left);
+    rolled := least(v_tier.rollover_max_micro, greatest(v_tier.rollover_min_micro, v_left));
   end if;
   expired := sb.expire_grants(p_user, p_at);
 
-  if v_sub.next_tier_code is not null then
-    perform sb.apply_tier(p_user, v_sub.next_tier_code, v_next.period_start, sb.iso_time(v_next.period_start));
-    select * into strict v_tier from public.subscription_tiers where code = v_sub.next_tier_code;
-  end if;
+  -- Also without a change: the tier's own numbers may have, and a floor that debt had lowered rises again.
+  perform sb.apply_tier(p_user, coalesce(v_sub.next_tier_code, v_sub.tier_code), v_next.period_start,
+                        sb.iso_time(v_next.period_start));
+  select * into strict v_tier from public.subscription_tiers
+  where code = coalesce(v_sub.next_tier_code, v_sub.tier_code);
   if rolled > 0 then
     perform sb.add_grant(p_user, 'rollover', sb.iso_time(v_next.period_start), rolled, 'period', 40,
                          v_next.period_end, v_next.period_start);
@@ -754,6 +800,8 @@ declare
   v_tier public.subscription_tiers;
   v_active int;
 begin
+  -- Whoever is next is admitted under the tier, and with the grants, of this moment.
+  perform sb.renew_account(p_user, clock_timestamp());
   select t.* into v_tier
   from public.user_subscriptions s join public.subscription_tiers t on t.code = s.tier_code
   where s.user_id = p_user and s.status <> 'ended';
@@ -782,7 +830,7 @@ begin
   v_unfunded := sb.burn_grants(p_reservation.user_id, p_reservation.consumed_micro);
   v_balance := sb.move_account(
     p_reservation.user_id, case p_state when 'expired' then 'expire_hold' else 'release' end, p_reason,
-    p_debit => p_reservation.consumed_micro, p_hold => -p_reservation.held_micro, p_debt => v_unfunded,
+    p_settled => p_reservation.consumed_micro, p_hold => -p_reservation.held_micro, p_debt => v_unfunded,
     p_reservation => p_reservation.id, p_run => p_reservation.run_id, p_key => p_key);
   update public.credit_reservations
   set state = p_state, released_micro = held_micro - consumed_micro, closed_at = clock_timestamp(), close_reason = p_reason,
@@ -794,7 +842,7 @@ begin
                        'released_micro', v_row.released_micro::text)
     || case p_state when 'expired' then '{}'::jsonb
             else jsonb_build_object('available_micro', sb.shown_available(v_balance)::text) end);
-  perform sb.expire_grants(v_row.user_id, clock_timestamp());
+  -- What the hold had pinned of expired grants goes with it.
   perform sb.promote_waiting(v_row.user_id);
 end
 $$;
@@ -802,22 +850,22 @@ comment on function sb.close_reservation is
   'The one end of a reservation: usage becomes debit and burns grants, the rest is free again, the next one is promoted. '
   'Needs the locks of account and reservation';
 
-create function sb.expire_overdue(p_user uuid) returns setof public.credit_reservations
+create function sb.expire_overdue(p_user uuid, p_overdue uuid[]) returns setof public.credit_reservations
 language plpgsql set search_path = '' as $$
 declare
   v_row public.credit_reservations;
 begin
   for v_row in
-    select * from public.credit_reservations
-    where user_id = p_user and state = 'active' and expires_at <= clock_timestamp()
-    order by id for no key update
+    select * from public.credit_reservations where id = any (p_overdue) and user_id = p_user order by id
   loop
     perform sb.close_reservation(v_row, 'expired', 'expired', null);
     return next v_row;
   end loop;
 end
 $$;
-comment on function sb.expire_overdue(uuid) is 'Ends the overdue holds of an account. Needs the lock of the account';
+comment on function sb.expire_overdue(uuid, uuid[]) is
+  'Ends overdue holds of an account. Needs the locks of the account and of all of these holds: one that becomes overdue '
+  'meanwhile is left for later, since to lock it now could be out of order';
 
 -- ---------------------------------------------------------------------------------------------------------------
 -- Usage. Lines are priced first, which needs no lock: the account, the reservation and its prices never change.
@@ -965,11 +1013,13 @@ begin
                                  p_reservation => p_row.id, p_run => p_row.run_id);
   end if;
   update public.credit_reservations
-  set held_micro = held_micro + v_extend + v_debt, seq = seq + 1, updated_at = clock_timestamp()
+  set held_micro = held_micro + v_extend + v_debt, seq = seq + 1, updated_at = clock_timestamp(),
+      exhausted_at = case when v_extend < v_want then coalesce(exhausted_at, clock_timestamp()) end
   where id = p_row.id returning seq into strict v_seq;
   if v_extend < p_short then
     perform sb.append_credit_event('reservation', p_row.id, v_seq, 'credits.exhausted', p_row.user_id, p_row.run_id,
       jsonb_build_object('reservation_id', p_row.id, 'run_id', p_row.run_id,
+                         'reason', case when v_extend < v_want then 'balance' else 'budget' end,
                          'debt_micro', greatest(0, -sb.available(p_balance))::text));
   end if;
   return row(p_row.id, v_left + v_extend + v_debt,
@@ -989,7 +1039,7 @@ declare
 begin
   if v_charge > 0 then
     v_unfunded := sb.burn_grants(p_row.user_id, v_charge);
-    perform sb.move_account(p_row.user_id, 'late', 'usage', p_debit => v_charge, p_debt => v_unfunded,
+    perform sb.move_account(p_row.user_id, 'late', 'usage', p_settled => v_charge, p_debt => v_unfunded,
                             p_reservation => p_row.id, p_run => p_row.run_id);
   end if;
   return row(p_row.id, v_charge, 'late', case
@@ -1215,8 +1265,9 @@ begin
   if exists (select from public.credit_reservations where run_id = p_run) then
     raise exception 'run % was reserved under another key', p_run using errcode = 'CR409';
   end if;
-  perform sb.renew_account(p_user, clock_timestamp());
-  perform sb.expire_overdue(p_user);
+  perform sb.expire_overdue(p_user, array(select r.id from public.credit_reservations r
+    where r.user_id = p_user and r.state = 'active' and r.expires_at <= clock_timestamp()
+    order by r.id for no key update));
   insert into public.credit_reservations (user_id, run_id, requested_micro, minimum_micro, budget_micro, price_as_of, ttl)
   values (p_user, p_run, p_amount, greatest(0, least(p_amount, coalesce(p_minimum, p_amount), p_budget)), p_budget,
           clock_timestamp(), p_ttl)
@@ -1272,18 +1323,22 @@ begin
       perform sb.move_account(v_row.user_id, 'extend', 'request', p_hold => p_amount, p_reservation => v_row.id,
                               p_run => v_row.run_id, p_key => p_key);
       update public.credit_reservations
-      set held_micro = held_micro + p_amount, seq = seq + 1, updated_at = clock_timestamp() where id = v_row.id;
+      set held_micro = held_micro + p_amount, exhausted_at = null, seq = seq + 1, updated_at = clock_timestamp()
+      where id = v_row.id;
+      insert into public.credit_idempotency (user_id, key, action, request_hash, outcome, reservation_id, amount_micro)
+      values (v_row.user_id, p_key, 'extend', v_hash, v_status, v_row.id, p_amount);
+    elsif v_status = 'insufficient' then
+      perform sb.move_account(v_row.user_id, 'denied', 'extend', p_reservation => v_row.id, p_run => v_row.run_id,
+                              p_key => p_key);
     end if;
-    insert into public.credit_idempotency (user_id, key, action, request_hash, outcome, reservation_id, amount_micro)
-    values (v_row.user_id, p_key, 'extend', v_hash, v_status, v_row.id, p_amount);
   end if;
   return query select v_status, r.held_micro, sb.shown_available(b)
   from public.credit_reservations r join public.credit_balances b on b.user_id = r.user_id where r.id = p_reservation;
 end
 $$;
 comment on function public.extend_reservation is
-  'Raises a hold by the whole amount or not at all. status: extended, replayed, insufficient, closed; the refusals are '
-  'stored too, so another try needs another key';
+  'Raises a hold by the whole amount or not at all. status: extended, replayed, insufficient, closed. A refusal is an entry '
+  'of the ledger but does not take the key: nothing was held, and the same question after a top-up may be answered otherwise';
 
 create function public.heartbeat_reservations(p_reservations uuid[]) returns table (reservation_id uuid, alive boolean)
 language sql security definer set search_path = '' as $$
@@ -1450,6 +1505,7 @@ language plpgsql security definer set search_path = '' as $$
 declare
   v_users uuid[];
   v_user uuid;
+  v_overdue uuid[];
 begin
   v_users := array(
     select b.user_id from public.credit_balances b
@@ -1457,11 +1513,12 @@ begin
       select r.user_id from public.credit_reservations r
       where r.state = 'active' and r.expires_at <= clock_timestamp() order by r.expires_at limit p_limit) o)
     order by b.user_id for no key update skip locked);
-  perform from public.credit_reservations r
-  where r.user_id = any (v_users) and r.state = 'active' and r.expires_at <= clock_timestamp()
-  order by r.id for no key update;
+  v_overdue := array(
+    select r.id from public.credit_reservations r
+    where r.user_id = any (v_users) and r.state = 'active' and r.expires_at <= clock_timestamp()
+    order by r.id for no key update);
   foreach v_user in array v_users loop
-    return query select e.id, e.user_id from sb.expire_overdue(v_user) e;
+    return query select e.id, e.user_id from sb.expire_overdue(v_user, v_overdue) e;
   end loop;
 end
 $$;
@@ -1526,12 +1583,14 @@ begin
     v_status := 'exceeds_original';
   elsif p_amount < 0 and v_balance.overdraft_limit_micro is not null and sb.available(v_balance) < -p_amount then
     v_status := 'insufficient';
+  end if;
+  if v_status <> 'adjusted' then
+    perform sb.move_account(p_user, 'denied', v_status, p_key => p_key, p_reverses => p_reverses);
   elsif p_amount > 0 then
     perform sb.add_grant(p_user, p_kind, p_key, p_amount, p_reason,
                          p_key => p_key, p_reverses => p_reverses, p_transaction => v_id);
   else
-    perform sb.move_account(p_user, 'adjust', p_reason, p_amount => p_amount, p_debit => -p_amount,
-                            p_debt => sb.burn_grants(p_user, -p_amount), p_key => p_key, p_id => v_id);
+    perform sb.move_account(p_user, 'adjust', p_reason, p_amount => p_amount, p_debt => sb.burn_grants(p_user, -p_amount), p_key => p_key, p_id => v_id);
   end if;
   insert into public.credit_idempotency (user_id, key, action, request_hash, outcome, transaction_id, amount_micro)
   values (p_user, p_key, 'adjust', v_hash, v_status, case v_status when 'adjusted' then v_id end, p_amount);
@@ -1542,6 +1601,63 @@ $$;
 comment on function public.adjust_credits is
   'A correction by an operator (kind adjust, either sign) or a refund of usage, never above what it cost. '
   'status: adjusted, replayed, insufficient, exceeds_original';
+
+create function public.grant_credits(p_user uuid, p_source text, p_amount bigint, p_key text, p_reason text,
+                                     p_expires_at timestamptz default null, p_priority int default null)
+returns table (status text, grant_id uuid, available bigint)
+language plpgsql security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+  v_hash bytea := sb.credit_hash('grant', p_source, p_amount::text, sb.iso_time(p_expires_at), p_priority::text);
+  v_seen public.credit_idempotency;
+  v_id uuid;
+begin
+  if p_amount is null or p_amount <= 0 or p_source is null or p_source not in ('top_up', 'trial', 'promo')
+     or p_reason is null or p_priority not between 0 and 100 then
+    raise exception 'a grant is a positive amount of top_up, trial or promo with a reason' using errcode = '22023';
+  end if;
+  perform sb.lock_account(p_user);
+  v_seen := sb.seen_credit_request(p_user, p_key, v_hash);
+  if v_seen.key is null then
+    if p_expires_at <= clock_timestamp() then
+      raise exception 'a grant expires in the future' using errcode = '22023';
+    end if;
+    -- What was given away is spent before what was paid for.
+    v_id := sb.add_grant(p_user, p_source, p_key, p_amount, p_reason,
+                         coalesce(p_priority, case p_source when 'top_up' then 60 else 30 end), p_expires_at, p_key => p_key);
+    insert into public.credit_idempotency (user_id, key, action, request_hash, outcome, amount_micro)
+    values (p_user, p_key, 'grant', v_hash, 'granted', p_amount);
+  end if;
+  return query select case when v_seen.key is null then 'granted' else 'replayed' end, g.id, sb.shown_available(b)
+  from public.credit_balances b join public.credit_grants g on g.user_id = b.user_id
+  where b.user_id = p_user and g.source = p_source and g.source_ref = p_key;
+end
+$$;
+comment on function public.grant_credits is
+  'Credits beside the subscription: bought (top_up), for trying out (trial) or as a present (promo), debt first. Burnt by '
+  'p_priority: by default presents before the month''s credits and bought ones last. status: granted, replayed';
+
+create function public.expire_grants_due(p_limit int) returns table (user_id uuid, expired bigint)
+language plpgsql security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := clock_timestamp();
+  v_user uuid;
+begin
+  for v_user in
+    select b.user_id from public.credit_balances b
+    where b.credited_micro - b.debited_micro - b.reserved_micro > 0
+      and b.user_id in (select g.user_id from public.credit_grants g
+                        where g.remaining_micro > 0 and g.expires_at <= v_now order by g.expires_at limit p_limit)
+    order by b.user_id for no key update skip locked
+  loop
+    return query select v_user, r.expired from sb.renew_account(v_user, v_now) r;
+  end loop;
+end
+$$;
+comment on function public.expire_grants_due is
+  'Takes back what is left of grants that expire within a period. Tidies only: whoever spends looks for itself, and what '
+  'holds pin waits for their end';
 
 create function public.open_account(p_user uuid, p_time_zone text default 'UTC') returns boolean
 language plpgsql security definer set search_path = '' as $$
@@ -1656,54 +1772,179 @@ $$;
 comment on function public.price_estimate is
   'What usage would cost now, at most the largest amount there is: an estimate may be absurdly high, a hold is not';
 
-create function public.verify_credits(p_user uuid) returns table (invariant text, expected numeric, found numeric)
-language sql security definer set search_path = '' as $$
+-- Verification: everything again from the entries. One function per kind of answer.
+
+create function sb.wrong_entries(p_user uuid)
+returns table (at timestamptz, invariant text, expected numeric, found numeric, transaction_id uuid)
+language sql stable set search_path = '' as $$
+  with entry as materialized (
+    select * from public.credit_transactions where user_id = p_user
+  ), movement as (
+    select *, lag(account_seq, 1, 0) over w as seq_before, lag(available_after_micro, 1, 0) over w as available_before
+    from entry where account_seq is not null window w as (order by account_seq, created_at)
+  ), raised as (
+    select reservation_id, sum(hold_micro) over (partition by reservation_id order by account_seq) as hold
+    from entry where kind in ('reserve', 'extend', 'debt')
+  ), usage as (
+    select *, lag(reservation_seq, 1, 0) over w as seq_before,
+           sum(case when cause <> 'late' then -amount_micro else 0 end) over w as used
+    from entry where kind = 'consume' window w as (partition by reservation_id order by reservation_seq, id)
+  )
+  select created_at, 'entries of the account are numbered without a gap', seq_before + 1, account_seq, id
+  from movement where account_seq <> seq_before + 1
+  union all
+  select created_at, 'available after an entry follows from the one before', available_before + amount_micro - settled_micro - hold_micro,
+         available_after_micro, id
+  from movement where available_after_micro is distinct from available_before + amount_micro - settled_micro - hold_micro
+  union all
+  select created_at, kind || ' moves what its kind moves', 1, 0, id
+  from movement where not case
+    when kind in ('grant', 'rollover', 'refund') then amount_micro > 0 and settled_micro = 0 and hold_micro = 0
+    when kind = 'adjust' then amount_micro <> 0 and settled_micro = 0 and hold_micro = 0
+    when kind = 'expire_grant' then amount_micro < 0 and settled_micro = 0 and hold_micro = 0
+    when kind in ('reserve', 'extend', 'debt') then amount_micro = 0 and settled_micro = 0 and hold_micro > 0
+    when kind in ('release', 'expire_hold') then amount_micro = 0 and hold_micro <= 0
+    when kind = 'late' then amount_micro = 0 and settled_micro > 0 and hold_micro = 0
+    when kind = 'denied' then amount_micro = 0 and settled_micro = 0 and hold_micro = 0
+    else false end
+  union all
+  select created_at, 'usage of a hold is numbered upwards', seq_before + 1, reservation_seq, id
+  from usage where reservation_seq is null or reservation_seq <= seq_before
+  union all
+  select u.created_at, 'usage costs its quantity at its price', ceil(u.quantity::numeric * p.price_micro / p.per_quantity), u.cost_micro, u.id
+  from usage u left join public.credit_pricing p on p.id = u.pricing_id
+  where u.cost_micro is distinct from ceil(u.quantity::numeric * p.price_micro / p.per_quantity)
+     or u.price_micro is distinct from p.price_micro or u.per_quantity is distinct from p.per_quantity
+  union all
+  select u.created_at, 'usage leaves of its hold what was held less what was used',
+         (select min(r.hold) from raised r where r.reservation_id = u.reservation_id and r.hold >= u.used) - u.used, u.hold_left_micro, u.id
+  from usage u
+  where case when u.cause = 'late' then u.hold_left_micro is not null
+             else not exists (select from raised r where r.reservation_id = u.reservation_id
+                              and r.hold - u.used = u.hold_left_micro) end
+  union all
+  select e.created_at, 'a refund is at most what was charged', o.charged, e.refunded, e.id
+  from (select *, sum(amount_micro) over (partition by reverses_id order by account_seq) as refunded
+        from entry where kind = 'refund') e
+  left join lateral (select -x.amount_micro as charged from entry x where x.id = e.reverses_id and x.kind = 'consume') o on true
+  where e.refunded > coalesce(o.charged, 0)
+  union all
+  select coalesce(e.created_at, k.created_at), 'the entry of a key is there and as the key remembers it', k.amount_micro,
+         coalesce(e.cost_micro, e.amount_micro), k.transaction_id
+  from public.credit_idempotency k left join entry e on e.id = k.transaction_id and e.idempotency_key = k.key
+  where k.user_id = p_user and k.transaction_id is not null
+    and k.amount_micro is distinct from coalesce(e.cost_micro, e.amount_micro)
+  union all
+  select e.created_at, 'an entry of a request has its key', 1, 0, e.id
+  from entry e left join public.credit_idempotency k on k.user_id = p_user and k.key = e.idempotency_key
+  where e.idempotency_key is not null and e.kind <> 'denied' and k.key is null
+     or e.kind = 'consume' and k.transaction_id is distinct from e.id;
+$$;
+comment on function sb.wrong_entries(uuid) is 'Entries that do not follow from the ones before, or do not add up in themselves';
+
+create function sb.wrong_grants(p_user uuid)
+returns table (wrong_at timestamptz, claim text, due numeric, present numeric, entry_id uuid)
+language plpgsql stable set search_path = '' as $$
+declare
+  v_ids uuid[] := array(select g.id from public.credit_grants g where g.user_id = p_user
+                        order by g.priority, g.expires_at nulls last, g.created_at, g.id);
+  v_left bigint[] := array_fill(0::bigint, array[cardinality(v_ids)]);
+  v_debt bigint := 0;
+  v_place int;
+  v_need bigint;
+  v_part bigint;
+  v_entry record;
+begin
+  for v_entry in
+    select t.id, t.created_at, t.kind, t.amount_micro, t.settled_micro, t.grant_id from public.credit_transactions t
+    where t.user_id = p_user and t.account_seq is not null and (t.amount_micro <> 0 or t.settled_micro <> 0) order by t.account_seq
+  loop
+    v_place := array_position(v_ids, v_entry.grant_id);
+    if (v_entry.amount_micro > 0 or v_entry.kind = 'expire_grant') and v_place is null then
+      return query select v_entry.created_at::timestamptz, 'the grant of an entry is there', 1::numeric, 0::numeric, v_entry.id::uuid;
+      continue;
+    end if;
+    if v_entry.amount_micro > 0 then
+      v_part := least(v_entry.amount_micro, v_debt);
+      v_debt := v_debt - v_part;
+      v_left[v_place] := v_entry.amount_micro - v_part;
+    elsif v_entry.kind = 'expire_grant' then
+      v_left[v_place] := v_left[v_place] + v_entry.amount_micro;
+    else
+      v_need := v_entry.settled_micro - v_entry.amount_micro;
+      for v_place in 1 .. cardinality(v_ids) loop
+        exit when v_need = 0;
+        v_part := least(v_left[v_place], v_need);
+        v_left[v_place] := v_left[v_place] - v_part;
+        v_need := v_need - v_part;
+      end loop;
+      v_debt := v_debt + v_need;
+    end if;
+  end loop;
+  return query
+    select g.created_at, 'grant ' || g.id || ' has left what the entries leave of it', l.remaining::numeric, g.remaining_micro::numeric, null::uuid
+    from unnest(v_ids, v_left) as l(id, remaining) join public.credit_grants g on g.id = l.id
+    where g.remaining_micro <> l.remaining
+    union all
+    select b.created_at, 'debt is what no grant covered', v_debt::numeric, b.debt_micro::numeric, null::uuid
+    from public.credit_balances b where b.user_id = p_user and b.debt_micro <> v_debt;
+end
+$$;
+comment on function sb.wrong_grants(uuid) is
+  'Burns the grants again, entry by entry in burn order, and compares what is left of each, and the debt';
+
+create function sb.wrong_totals(p_user uuid) returns table (invariant text, expected numeric, found numeric)
+language sql stable set search_path = '' as $$
   with balance as (
     select * from public.credit_balances where user_id = p_user
   ), hold as (
     select coalesce(sum(held_micro) filter (where state = 'active'), 0) as held,
            coalesce(sum(consumed_micro) filter (where state = 'active'), 0) as consuming,
            coalesce(sum(consumed_micro), 0) as consumed, coalesce(sum(late_micro), 0) as late,
-           coalesce(sum(written_off_micro), 0) as written_off,
-           count(*) filter (where state = 'active' and expires_at > clock_timestamp()) as live
+           coalesce(sum(written_off_micro), 0) as written_off
     from public.credit_reservations where user_id = p_user
   ), entry as (
     select coalesce(sum(amount_micro), 0) as amount, coalesce(sum(hold_micro), 0) as hold,
+           coalesce(sum(amount_micro) filter (where kind <> 'consume' and amount_micro > 0), 0) as credited,
+           coalesce(sum(settled_micro - least(amount_micro, 0)) filter (where kind <> 'consume'), 0) as debited,
            coalesce(-sum(amount_micro) filter (where kind = 'consume'), 0) as used,
            coalesce(sum(cost_micro) filter (where kind = 'consume'), 0) as cost, count(account_seq) as entries
     from public.credit_transactions where user_id = p_user
   ), left_over as (
     select coalesce(sum(remaining_micro), 0) as remaining from public.credit_grants where user_id = p_user
+  ), live as (
+    select count(*) filter (where t.created_at >= s.tier_effective_from) as admitted, min(tier.max_concurrent_runs) as most
+    from public.user_subscriptions s join public.subscription_tiers tier on tier.code = s.tier_code
+    left join public.credit_reservations r on r.user_id = s.user_id and r.state = 'active' and r.expires_at > clock_timestamp()
+    left join public.credit_transactions t on t.reservation_id = r.id and t.kind = 'reserve'
+    where s.user_id = p_user and s.status <> 'ended'
   ), claim (invariant, expected, found) as (
     select 'reserved is the sum of live holds', h.held, b.reserved_micro from balance b, hold h
-    union all
-    select 'reserved is the sum of hold entries', e.hold, b.reserved_micro from balance b, entry e
-    union all
-    select 'money is the sum of entries', e.amount, b.credited_micro - b.debited_micro - h.consuming
-    from balance b, entry e, hold h
-    union all
-    select 'grants left less debt is money', l.remaining - b.debt_micro, b.credited_micro - b.debited_micro
-    from balance b, left_over l
-    union all
-    select 'usage of reservations is usage of entries', e.used, h.consumed + h.late from entry e, hold h
-    union all
-    select 'cost is charge and write-off', e.cost, e.used + h.written_off from entry e, hold h
-    union all
-    select 'every change of the account has its entry', e.entries, b.seq from balance b, entry e
-    union all
-    select 'live runs are within the tier', least(h.live, t.max_concurrent_runs), h.live
-    from hold h, public.user_subscriptions s join public.subscription_tiers t on t.code = s.tier_code
-    where s.user_id = p_user and s.status <> 'ended'
+    union all select 'reserved is the sum of hold entries', e.hold, b.reserved_micro from balance b, entry e
+    union all select 'credited is the sum of what came', e.credited, b.credited_micro from balance b, entry e
+    union all select 'debited is the sum of what went', e.debited, b.debited_micro from balance b, entry e
+    union all select 'money is the sum of entries', e.amount, b.credited_micro - b.debited_micro - h.consuming from balance b, entry e, hold h
+    union all select 'grants left less debt is money', l.remaining - b.debt_micro, b.credited_micro - b.debited_micro from balance b, left_over l
+    union all select 'usage of reservations is usage of entries', e.used, h.consumed + h.late from entry e, hold h
+    union all select 'cost is charge and write-off', e.cost, e.used + h.written_off from entry e, hold h
+    union all select 'every change of the account has its entry', e.entries, b.seq from balance b, entry e
+    union all select 'live runs are within the tier they were admitted under', least(admitted, most), admitted from live
+    union all select 'the balance is not below its floor', -overdraft_limit_micro,
+                     least(-overdraft_limit_micro, credited_micro - debited_micro - reserved_micro)
+              from balance where overdraft_limit_micro is not null
+    union all select 'there is an account', 1, (select count(*) from balance)
+    union all select 'every reservation has ended at most once', 0, (
+      select count(*) from (select from public.credit_transactions t where t.user_id = p_user and t.kind in ('release', 'expire_hold')
+                            group by t.reservation_id having count(*) > 1) twice)
   )
   select invariant, expected::numeric, found::numeric from claim where expected is distinct from found
   union all
-  select 'hold of ' || r.id || ' is the sum of its entries', sum(t.hold_micro),
-         case r.state when 'active' then r.held_micro else 0 end
+  select 'hold of ' || r.id || ' is the sum of its entries', case r.state when 'active' then r.held_micro else 0 end, coalesce(sum(t.hold_micro), 0)
   from public.credit_reservations r left join public.credit_transactions t on t.reservation_id = r.id
   where r.user_id = p_user
   group by r.id having coalesce(sum(t.hold_micro), 0) <> case r.state when 'active' then r.held_micro else 0 end
   union all
-  select 'usage of ' || r.id || ' is the sum of its entries', -sum(t.amount_micro), r.consumed_micro + r.late_micro
+  select 'usage of ' || r.id || ' is the sum of its entries', coalesce(-sum(t.amount_micro), 0), r.consumed_micro + r.late_micro
   from public.credit_reservations r left join public.credit_transactions t on t.reservation_id = r.id and t.kind = 'consume'
   where r.user_id = p_user
   group by r.id having coalesce(-sum(t.amount_micro), 0) <> r.consumed_micro + r.late_micro
@@ -1711,8 +1952,22 @@ language sql security definer set search_path = '' as $$
   select 'grant ' || g.id || ' is within its amount', g.amount_micro, g.remaining_micro
   from public.credit_grants g where g.user_id = p_user and g.remaining_micro not between 0 and g.amount_micro;
 $$;
+comment on function sb.wrong_totals(uuid) is 'Totals of an account that are not the sum of its rows';
+
+create function public.verify_credits(p_user uuid)
+returns table (invariant text, expected numeric, found numeric, transaction_id uuid)
+language sql security definer set search_path = '' as $$
+  select w.invariant, w.expected, w.found, w.transaction_id from (
+    select 1 as part, e.* from sb.wrong_entries(p_user) e
+    union all
+    select 2, g.* from sb.wrong_grants(p_user) g
+    union all
+    select 3, null, t.invariant, t.expected, t.found, null from sb.wrong_totals(p_user) t
+  ) w order by w.part, w.at, w.transaction_id, w.invariant;
+$$;
 comment on function public.verify_credits is
-  'Recomputes an account from its ledger; every row is an invariant that does not hold, none means no drift';
+  'Recomputes an account from its ledger; every row is something that does not hold, none means no drift. The first row names '
+  'the first wrong entry where it is an entry';
 
 -- ---------------------------------------------------------------------------------------------------------------
 -- Policies. People read their own rows, and everybody what tiers and prices there are; the service reads all.
@@ -1763,14 +2018,16 @@ revoke all on table
   from public, anon, authenticated, service_role;
 revoke all on function
   sb.credit_hash, sb.iso_time, sb.billing_period, sb.append_credit_event, sb.seen_credit_request,
-  sb.lock_account, sb.lock_reservation, sb.move_account, sb.burn_grants, sb.add_grant, sb.available,
+  sb.lock_account, sb.lock_reservation, sb.move_account, sb.burn_grants, sb.resumable_runs, sb.add_grant, sb.available,
   sb.shown_available, sb.expire_grants, sb.apply_tier, sb.renew_account, sb.frozen_prices, sb.tier_limits,
   sb.admit, sb.promote_waiting, sb.close_reservation, sb.expire_overdue, sb.price_at, sb.cost_of,
   sb.priced_usage, sb.account_bound, sb.fund_usage, sb.extend_for_usage, sb.charge_late, sb.record_usage,
-  sb.settle_if_complete, sb.settle_lines, sb.consume_lines, sb.reserve_reply, public.check_credits,
+  sb.settle_if_complete, sb.settle_lines, sb.consume_lines, sb.reserve_reply, sb.refuse_ledger_change,
+  sb.wrong_entries, sb.wrong_grants, sb.wrong_totals, public.check_credits,
   public.reserve_credits, public.extend_reservation, public.heartbeat_reservations, public.consume_credits,
   public.consume_usage, public.record_closing, public.claim_incomplete_closings, public.release_credits,
-  public.expire_reservations, public.grant_monthly_credits, public.adjust_credits, public.open_account,
+  public.expire_reservations, public.grant_monthly_credits, public.adjust_credits, public.grant_credits,
+  public.expire_grants_due, public.open_account,
   public.close_account, public.change_tier, public.price_estimate, public.verify_credits
   from public, anon, authenticated, service_role;
 revoke all on type sb.usage_line, sb.usage_room from public;
@@ -1787,21 +2044,21 @@ grant execute on function
   public.check_credits, public.reserve_credits, public.extend_reservation, public.heartbeat_reservations,
   public.consume_credits, public.consume_usage, public.record_closing, public.claim_incomplete_closings,
   public.release_credits, public.expire_reservations, public.grant_monthly_credits, public.adjust_credits,
-  public.open_account, public.close_account, public.change_tier, public.price_estimate, public.verify_credits
+  public.grant_credits, public.expire_grants_due, public.open_account, public.close_account, public.change_tier, public.price_estimate, public.verify_credits
   to sb_credits;
 
 -- migrate:down
 
 drop function
-  public.verify_credits, public.price_estimate, public.change_tier, public.close_account, public.open_account,
+  public.expire_grants_due, public.grant_credits, public.verify_credits, public.price_estimate, public.change_tier, public.close_account, public.open_account,
   public.adjust_credits, public.grant_monthly_credits, public.expire_reservations, public.release_credits,
   public.claim_incomplete_closings, public.record_closing, public.consume_usage, public.consume_credits,
   public.heartbeat_reservations, public.extend_reservation, public.reserve_credits, public.check_credits;
 drop function
-  sb.reserve_reply, sb.consume_lines, sb.settle_lines, sb.settle_if_complete, sb.record_usage, sb.charge_late,
+  sb.wrong_totals, sb.wrong_grants, sb.wrong_entries, sb.reserve_reply, sb.consume_lines, sb.settle_lines, sb.settle_if_complete, sb.record_usage, sb.charge_late,
   sb.extend_for_usage, sb.fund_usage, sb.account_bound, sb.priced_usage, sb.cost_of, sb.price_at,
   sb.expire_overdue, sb.close_reservation, sb.promote_waiting, sb.admit, sb.tier_limits, sb.frozen_prices,
-  sb.renew_account, sb.apply_tier, sb.expire_grants, sb.shown_available, sb.available, sb.add_grant,
+  sb.renew_account, sb.apply_tier, sb.expire_grants, sb.shown_available, sb.available, sb.add_grant, sb.resumable_runs,
   sb.burn_grants, sb.move_account, sb.lock_reservation, sb.lock_account, sb.seen_credit_request,
   sb.append_credit_event, sb.billing_period, sb.iso_time, sb.credit_hash;
 drop type sb.usage_line, sb.usage_room;
@@ -1809,3 +2066,4 @@ select sb.forget_partitions('credit_transactions');
 drop table
   public.credit_transactions, public.credit_idempotency, public.credit_grants, public.credit_reservations,
   public.credit_pricing, public.credit_balances, public.user_subscriptions, public.subscription_tiers;
+drop function sb.refuse_ledger_change;

@@ -29,6 +29,8 @@ const callers: Readonly<Record<string, readonly string[]>> = {
   'public.claim_incomplete_closings': ['sb_credits'],
   'public.release_credits': ['sb_credits'],
   'public.adjust_credits': ['sb_credits'],
+  'public.grant_credits': ['sb_credits'],
+  'public.expire_grants_due': ['sb_credits'],
   'public.change_tier': ['sb_credits'],
   'public.grant_monthly_credits': ['sb_credits'],
   'public.price_estimate': ['sb_credits'],

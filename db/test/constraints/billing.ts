@@ -41,7 +41,7 @@ export const billing: ConstrainedTables = {
     },
     second: { code: 'test_b', position: '102' },
     required: `code name position currency sandbox_cpu_millis sandbox_memory_mb sandbox_disk_mb sandbox_seconds
-      rollover_max_micro created_at updated_at`,
+      rollover_min_micro rollover_max_micro created_at updated_at`,
     violations: {
       subscription_tiers_pkey: [{ code: 'test_a' }],
       subscription_tiers_position_key: [{ position: '101' }],
@@ -58,6 +58,10 @@ export const billing: ConstrainedTables = {
       subscription_tiers_requests_positive: [{ requests_per_minute: '0' }],
       subscription_tiers_retention_positive: [{ retention_days: '0' }],
       subscription_tiers_rollover_natural: [{ rollover_max_micro: '-1' }],
+      subscription_tiers_rollover_range: [
+        { rollover_min_micro: '-1' },
+        { rollover_min_micro: '2', rollover_max_micro: '1' },
+      ],
       subscription_tiers_runs_positive: [{ max_concurrent_runs: '0' }],
       subscription_tiers_seconds_positive: [{ sandbox_seconds: '0' }],
       subscription_tiers_unlimited_whole: [{ monthly_credits_micro: null }, { overdraft_limit_micro: null }],
@@ -227,7 +231,7 @@ export const billing: ConstrainedTables = {
       cause: 'test',
     },
     second: { id: second },
-    required: 'id created_at user_id kind amount_micro hold_micro cause occurred_at',
+    required: 'id created_at user_id kind amount_micro settled_micro hold_micro cause occurred_at',
     violations: {
       credit_transactions_pkey: [{ id: first }],
       credit_transactions_consume_whole: [
@@ -243,6 +247,7 @@ export const billing: ConstrainedTables = {
       credit_transactions_kind_known: [{ kind: 'gift' }],
       credit_transactions_ordered: [{ account_seq: null }],
       credit_transactions_quantity_natural: [{ quantity: '-1' }],
+      credit_transactions_settled_natural: [{ settled_micro: '-1' }],
     },
     foreignKeys: {
       credit_transactions_reservation_fkey: {

@@ -1,4 +1,4 @@
-import { findAccount, renewAccounts } from '../../../services/credits/src/store/accounts.ts';
+import { expireGrants, findAccount, renewAccounts } from '../../../services/credits/src/store/accounts.ts';
 import { selectPrices, selectTiers } from '../../../services/credits/src/store/catalogue.ts';
 import {
   claimIncompleteClosings,
@@ -163,8 +163,15 @@ export const billingUses: readonly Use[] = [
     sweeps: { credit_pricing: 'credits.reserved of the next run carries every price' },
   },
   {
+    by: 'the sweep of expired grants',
+    file: `${store}/accounts.ts`,
+    indexes: ['credit_grants_expiry_idx', 'credit_balances_pkey'],
+    as: service,
+    run: ({ tx }) => expireGrants(tx, 10),
+  },
+  {
     by: 'credits.check: grants that have expired but are not swept',
-    indexes: ['credit_grants_expiry_idx'],
+    indexes: ['credit_grants_burn_idx'],
     as: service,
     run: statement(`SELECT * FROM check_credits($1, 'web.search', 1)`, userId),
   },

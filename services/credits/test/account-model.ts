@@ -184,7 +184,8 @@ export function createModel(grant: bigint, limits: Limits) {
         hold.held += amount;
         money.reserved += amount;
       }
-      seen.set(key, { request, outcome: status });
+      // A refusal does not take the key: the same question may be answered otherwise later.
+      if (status === 'extended') seen.set(key, { request, outcome: status });
       return status;
     },
     release(hold: ModelHold, key: string): string {

@@ -55,6 +55,14 @@ export interface ConsumeOptions {
   readonly step?: string;
 }
 
+export interface GrantOptions {
+  readonly source?: string;
+  readonly key?: string;
+  /** An interval from now; none: never. */
+  readonly expires?: string | null;
+  readonly priority?: number | null;
+}
+
 /** The ledger in a database of its own, called as the service's role. */
 export async function openLedger(options: { connections?: number } = {}) {
   const clone = await createTestDatabase();
@@ -86,11 +94,18 @@ function callsOf(database: Database) {
     one(sql<{ status: string; transaction_id: string | null; available: bigint | null }>`
       SELECT * FROM adjust_credits(${user}, ${reverses ? 'refund' : 'adjust'}, ${amount}::bigint, ${key}, 'test',
         ${reverses}::uuid)`);
+  const grant = (user: string, amount: bigint, options: GrantOptions = {}) => {
+    const { source = 'top_up', key = randomUUID(), expires = null, priority = null } = options;
+    return one(sql<{ status: string; grant_id: string; available: bigint | null }>`
+      SELECT * FROM grant_credits(${user}, ${source}, ${amount}::bigint, ${key}, 'test',
+        clock_timestamp() + ${expires}::interval, ${priority}::int)`);
+  };
   const openAccount = (user: string) => one(sql<{ opened: boolean }>`SELECT open_account(${user}) AS opened`);
   return {
     one,
     changeTier,
     adjust,
+    grant,
     openAccount,
     /** A new account on a tier with exactly so much available. */
     async account({ tier = 'free', available }: { tier?: string; available?: bigint } = {}): Promise<string> {
@@ -142,7 +157,8 @@ function callsOf(database: Database) {
       return reservations.map((id) => rows.find((row) => row.reservation_id === id)?.alive ?? false);
     },
     verify: (user: string) =>
-      database.serviceStatement(sql<{ invariant: string }>`SELECT * FROM verify_credits(${user})`),
+      database.serviceStatement(sql<{ invariant: string; transaction_id: string | null }>`
+        SELECT * FROM verify_credits(${user})`),
   };
 }
 

@@ -118,6 +118,30 @@ describe('grant_monthly_credits', () => {
     await expectNoDrift(ledger, user);
   });
 
+  test.each([
+    ['less than the minimum is left', { min: 300n, max: 500n, left: 20n }, 300n],
+    ['something between is left', { min: 300n, max: 500n, left: 400n }, 400n],
+    ['more than the maximum is left', { min: 300n, max: 500n, left: 900n }, 500n],
+    ['nothing is left and there is no minimum', { min: 0n, max: 500n, left: 0n }, 0n],
+    ['nothing may roll', { min: 0n, max: 0n, left: 900n }, 0n],
+  ])('rolls over between minimum and maximum of the tier: %s', async (_name, { min, max, left }, rolled) => {
+    const user = await ledger.account({ tier: 'team' });
+    await ledger.adjust(user, credits(Number(left)) - (await ledger.balance(user)).available);
+    await ledger.clone.query(
+      `UPDATE subscription_tiers SET rollover_min_micro = $1, rollover_max_micro = $2 WHERE code = 'team'`,
+      [min * credits(1), max * credits(1)],
+    );
+    expect((await renewAfter(user, '32 days'))[0]).toMatchObject({
+      rolled: rolled * credits(1),
+      expired: left * credits(1),
+    });
+    expect((await ledger.balance(user)).available).toBe(credits(5000) + rolled * credits(1));
+    await expectNoDrift(ledger, user);
+    await ledger.clone.query(
+      `UPDATE subscription_tiers SET rollover_min_micro = 0, rollover_max_micro = 2500000000 WHERE code = 'team'`,
+    );
+  });
+
   test('a hold pins what it covers; the rest of it expires when it ends', async () => {
     const user = await ledger.account();
     const { reservation_id } = await ledger.reserve(user, { amount: credits(30) });

@@ -32,6 +32,8 @@ const functions = [
   'record_closing',
   'claim_incomplete_closings',
   'adjust_credits',
+  'grant_credits',
+  'expire_grants_due',
   'verify_credits',
   'open_account',
   'close_account',

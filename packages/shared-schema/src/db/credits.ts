@@ -52,10 +52,10 @@ export interface CreditIdempotencyTable {
   user_id: string;
   /** As the caller gave it, unique within the account. */
   key: string;
-  action: 'reserve' | 'extend' | 'consume' | 'release' | 'adjust' | 'tier';
+  action: 'reserve' | 'extend' | 'consume' | 'release' | 'adjust' | 'grant' | 'tier';
   /** The same key with another request is an error, CR409. */
   request_hash: Uint8Array;
-  /** Denials are kept too: a late repeat of a refused request stays refused. */
+  /** Denials are kept too: a late repeat of a refused run stays refused. Only a refused extension is not: a run may ask again. */
   outcome: string;
   /** The hold it was about. */
   reservation_id: string | null;
@@ -130,6 +130,8 @@ export interface CreditReservationsTable {
   closing_at: NullableTimestamp;
   /** When the missing steps were last asked for. */
   closing_asked_at: NullableTimestamp;
+  /** Since when the account cannot pay what the run uses, as credits.exhausted told; null again with the grant that can. */
+  exhausted_at: NullableTimestamp;
   closed_at: NullableTimestamp;
   /** Why it ended, for people. */
   close_reason: string | null;
@@ -137,7 +139,7 @@ export interface CreditReservationsTable {
   updated_at: Generated<Timestamp>;
 }
 
-/** The ledger: append-only, since no role may update or delete. credited - debited - consumed of live holds = sum(amount). */
+/** The ledger: append-only, since no role may update or delete and a trigger refuses it even to the owner. credited - debited - consumed of live holds = sum(amount). */
 export interface CreditTransactionsTable {
   id: Generated<string>;
   created_at: Generated<Timestamp>;
@@ -150,6 +152,8 @@ export interface CreditTransactionsTable {
   kind: 'grant' | 'rollover' | 'refund' | 'adjust' | 'expire_grant' | 'reserve' | 'denied' | 'extend' | 'debt' | 'consume' | 'late' | 'release' | 'expire_hold';
   /** Effect on the money: grants positive, usage negative, holds zero. */
   amount_micro: bigint;
+  /** Usage that this entry debits the account with; the entries of the usage carry the amount. Of an entry of the account, available_after = that of the entry before + amount - settled - hold. */
+  settled_micro: Generated<bigint>;
   /** Effect on reserved. */
   hold_micro: Generated<bigint>;
   /** Available after this entry; entries of the account only. */
@@ -179,6 +183,8 @@ export interface CreditTransactionsTable {
   cause: string;
   /** The entry that a refund takes back. */
   reverses_id: string | null;
+  /** The grant that came or expired with this entry. */
+  grant_id: string | null;
   /** When the work happened, by the clock of who did it. */
   occurred_at: Generated<Timestamp>;
 }
@@ -211,6 +217,8 @@ export interface SubscriptionTiersTable {
   retention_days: number | null;
   /** To the API; null: unlimited. */
   requests_per_minute: number | null;
+  /** What the next month gets at least, even of a month that was used up; nothing after months without a grant. */
+  rollover_min_micro: Generated<bigint>;
   /** The most of a month's unused credits that the next month gets; what was rolled over is not rolled again. */
   rollover_max_micro: Generated<bigint>;
   /** How far finished work may take the balance below zero; null: no floor. Never used to admit a run. */

@@ -72,13 +72,24 @@ export const creditsExpired = reservationEvent('credits.expired', {
   consumed_micro: microAmount,
   released_micro: microAmount,
 });
-/** The hold and the balance are used up: the runner must stop spending on this run. */
-export const creditsExhausted = reservationEvent('credits.exhausted', { debt_micro: microAmount });
+/**
+ * The run has used more than can be paid: the runner must stop spending on it. Because of `balance` it may go on after
+ * the next credits.granted that names it; because of `budget` no grant helps.
+ */
+export const creditsExhausted = reservationEvent('credits.exhausted', {
+  debt_micro: microAmount,
+  reason: z.enum(['balance', 'budget']).optional(),
+});
+/** Credits came. What is debt is repaid first, so `available_micro` may still be negative. */
 export const creditsGranted = accountEvent('credits.granted', {
+  user_id: uuid.optional(),
   grant_id: uuid,
   grant_source: z.string(),
   amount_micro: microAmount,
+  repaid_micro: microAmount.optional(),
   available_micro: microAmount.nullable(),
+  /** The live runs that were told credits.exhausted for want of balance, when there is something to spend again. */
+  resumable: z.array(z.object({ run_id: uuid, reservation_id: uuid })).optional(),
 });
 
 const userEvent = (type: `${string}.${string}`) =>

@@ -3,7 +3,7 @@ import type { Platform } from '@swissbrain/service-kit/platform';
 import type { Config } from '../config.ts';
 import { askMissingSteps, claimIncomplete } from '../operations/ask-missing-steps.ts';
 import { sweepHolds } from '../operations/keep-holds.ts';
-import { renewPeriods } from '../operations/renew-periods.ts';
+import { expireDueGrants, renewPeriods } from '../operations/renew-periods.ts';
 import { type Reconciler, startReconciler } from './loop.ts';
 
 const batch = 100;
@@ -26,6 +26,11 @@ export function startReconcilers(platform: Platform, config: Config): void {
       }
       return renewed.length === batch;
     },
+  });
+  startReconciler(platform, {
+    name: 'expired grants',
+    everyMs: config.PERIOD_SWEEP_MS,
+    round: async () => (await expireDueGrants(database, batch)) >= batch,
   });
   startReconciler(platform, closingReconciler(platform, config));
 }

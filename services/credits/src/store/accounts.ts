@@ -41,6 +41,15 @@ export function renewAccounts(tx: Tx, limit: number): Promise<RenewedAccount[]> 
   );
 }
 
+/** Takes back what is left of grants that expired within a period, of up to `limit` accounts; returns how many. */
+export async function expireGrants(tx: Tx, limit: number): Promise<number> {
+  const rows = await callLedger(
+    tx,
+    sql<{ user_id: UserId }>`SELECT user_id FROM public.expire_grants_due(${limit}::int)`,
+  );
+  return rows.length;
+}
+
 type Balance = Selectable<CreditBalancesTable>;
 type Subscription = Selectable<UserSubscriptionsTable>;
 
