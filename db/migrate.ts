@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { resolveBinary } from 'dbmate';
 import pg from 'pg';
+import { setLoginPasswords } from './login-passwords.ts';
 
 const run = promisify(execFile);
 
@@ -67,7 +68,8 @@ export async function withClient<T>(url: string, work: (client: pg.Client) => Pr
 async function dbmate(options: MigrateOptions, command: 'migrate' | 'rollback'): Promise<void> {
   const directory = options.migrationsDir ?? migrationsDirectory;
   // The URL goes by environment: arguments of a process are readable by everyone on the machine.
-  const environment = { SWISSBRAIN_MIGRATE_URL: dbmateUrl(options.url), PATH: process.env['PATH'] };
+  const { PATH, PGPASSWORD } = process.env;
+  const environment = { SWISSBRAIN_MIGRATE_URL: dbmateUrl(options.url), PATH, PGPASSWORD };
   const args = [
     '--env',
     'SWISSBRAIN_MIGRATE_URL',
@@ -107,7 +109,12 @@ async function main(): Promise<void> {
   const url = process.env['DATABASE_URL'];
   if (url === undefined || url === '') throw new Error('DATABASE_URL is not set');
   const options = { url, log: console.log };
-  if (values.down === undefined) return migrate(options);
+  if (values.down === undefined) {
+    await migrate(options);
+    const services = await withClient(url, (client) => setLoginPasswords(client, process.env));
+    if (services.length > 0) console.log(`passwords set: ${services.join(', ')}`);
+    return;
+  }
   const steps = Number(values.down);
   if (!Number.isInteger(steps) || steps < 1)
     throw new Error('--down takes the number of migrations to take back');

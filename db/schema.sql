@@ -3412,6 +3412,30 @@ end
 $function$;
 COMMENT ON FUNCTION sb.fund_usage(uuid,sb.usage_line[]) IS 'Makes room for usage that a hold cannot take alone. Needs the locks of account and reservation';
 
+CREATE OR REPLACE FUNCTION sb.is_migrated(p_version text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+DECLARE
+  register text;
+  found_in_it boolean;
+BEGIN
+  -- Where dbmate and where the Supabase CLI keep what they have applied. Others may have registers of these names, too.
+  FOREACH register IN ARRAY ARRAY['public.schema_migrations', 'supabase_migrations.schema_migrations'] LOOP
+    IF to_regclass(register) IS NOT NULL THEN
+      EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE version::text = $1)', register) INTO found_in_it USING p_version;
+      IF found_in_it THEN
+        RETURN true;
+      END IF;
+    END IF;
+  END LOOP;
+  RETURN false;
+END
+$function$;
+COMMENT ON FUNCTION sb.is_migrated(text) IS 'Whether the migration of this timestamp has been applied. Runs with the rights of its owner: the registers are closed to services';
+
 CREATE OR REPLACE FUNCTION sb.iso_time(p_at timestamp with time zone)
  RETURNS text
  LANGUAGE sql
@@ -4267,6 +4291,7 @@ GRANT EXECUTE ON FUNCTION public.update_participant_presence(text,jsonb) TO sb_c
 GRANT EXECUTE ON FUNCTION public.verify_credits(uuid) TO sb_credits;
 GRANT EXECUTE ON FUNCTION sb.current_user_id() TO authenticated, sb_agent_runner, sb_agent_runner_user, sb_collab, sb_collab_user, sb_connectors, sb_connectors_user, sb_credits, sb_credits_user, sb_scheduler, sb_scheduler_user, sb_wide_research, sb_wide_research_user;
 GRANT EXECUTE ON FUNCTION sb.ensure_partitions() TO sb_agent_runner, sb_collab, sb_connectors, sb_credits, sb_scheduler, sb_wide_research;
+GRANT EXECUTE ON FUNCTION sb.is_migrated(text) TO sb_agent_runner, sb_collab, sb_connectors, sb_credits, sb_scheduler, sb_wide_research;
 GRANT EXECUTE ON FUNCTION sb.maintain_partitions() TO sb_agent_runner, sb_collab, sb_connectors, sb_credits, sb_scheduler, sb_wide_research;
 GRANT EXECUTE ON FUNCTION sb.participating_roles() TO authenticated, sb_collab_user;
 GRANT EXECUTE ON FUNCTION sb.participating_sessions() TO authenticated, sb_collab_user;

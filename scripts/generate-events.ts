@@ -1,8 +1,10 @@
-// npm run events:generate [-- --check]: the JSON Schema of each version of each event, and docs/asyncapi.json.
+// npm run events:generate [-- --check]: the JSON Schema of each version of each event, docs/asyncapi.json, and what
+// the Helm chart must know of events.
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { allEvents } from '@swissbrain/shared-schema/events/registry';
 import { asyncApiOf } from './events/asyncapi.ts';
+import { consumersFile, natsAuthorizationFile } from './events/chart-files.ts';
 import { schemaOf, versionName } from './events/json-schema.ts';
 import { breaksAgainst, publishedIn, publishedOnMain, retired } from './events/published.ts';
 
@@ -15,7 +17,13 @@ function generatedFiles(): Map<string, string> {
     (definition) =>
       [join(root, directory, `${versionName(definition)}.json`), print(schemaOf(definition))] as const,
   );
-  return new Map([...schemas, [join(root, 'docs/asyncapi.json'), print(asyncApiOf(allEvents))]]);
+  const chart = join(root, 'deploy/helm/swissbrain/files');
+  return new Map([
+    ...schemas,
+    [join(root, 'docs/asyncapi.json'), print(asyncApiOf(allEvents))],
+    [join(chart, 'nats-authorization.conf'), natsAuthorizationFile()],
+    [join(chart, 'consumers.json'), consumersFile()],
+  ]);
 }
 
 /** What keeps the definitions from being published as they are, in the words of who reads it. */

@@ -496,6 +496,30 @@ CREATE INDEX api_idempotency_age_idx ON public.api_idempotency (source, created_
 ALTER TABLE public.api_idempotency ENABLE ROW LEVEL SECURITY;
 
 -- ---------------------------------------------------------------------------------------------------------------
+-- A service that is newer than its database waits.
+
+CREATE FUNCTION sb.is_migrated(p_version text) RETURNS boolean
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS $$
+DECLARE
+  register text;
+  found_in_it boolean;
+BEGIN
+  -- Where dbmate and where the Supabase CLI keep what they have applied. Others may have registers of these names, too.
+  FOREACH register IN ARRAY ARRAY['public.schema_migrations', 'supabase_migrations.schema_migrations'] LOOP
+    IF to_regclass(register) IS NOT NULL THEN
+      EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE version::text = $1)', register) INTO found_in_it USING p_version;
+      IF found_in_it THEN
+        RETURN true;
+      END IF;
+    END IF;
+  END LOOP;
+  RETURN false;
+END
+$$;
+COMMENT ON FUNCTION sb.is_migrated(text) IS
+  'Whether the migration of this timestamp has been applied. Runs with the rights of its owner: the registers are closed to services';
+
+-- ---------------------------------------------------------------------------------------------------------------
 -- Users come and go: two facts, relayed by credits.
 
 CREATE TABLE sb.deleted_users (
@@ -608,7 +632,7 @@ REVOKE ALL ON FUNCTION
   sb.ensure_partitions(), sb.missing_month(text, int), sb.outlived_month(text, interval, text),
   sb.sweep_default(text, interval, text), sb.maintain_partitions(),
   sb.partition_by_month(text, int, interval, text), sb.forget_partitions(text),
-  sb.user_created(), sb.user_deleted()
+  sb.is_migrated(text), sb.user_created(), sb.user_deleted()
   FROM PUBLIC, anon, authenticated, service_role;
 
 GRANT USAGE ON SCHEMA sb TO authenticated;
@@ -626,7 +650,7 @@ GRANT SELECT, UPDATE ON public.outbox_shards TO
   sb_agent_runner, sb_credits, sb_connectors, sb_wide_research, sb_scheduler, sb_collab;
 GRANT SELECT, DELETE ON public.api_idempotency TO
   sb_agent_runner, sb_credits, sb_connectors, sb_wide_research, sb_scheduler, sb_collab;
-GRANT EXECUTE ON FUNCTION sb.current_user_id(), sb.ensure_partitions(), sb.maintain_partitions() TO
+GRANT EXECUTE ON FUNCTION sb.current_user_id(), sb.is_migrated(text), sb.ensure_partitions(), sb.maintain_partitions() TO
   sb_agent_runner, sb_credits, sb_connectors, sb_wide_research, sb_scheduler, sb_collab;
 
 GRANT USAGE ON SCHEMA public, sb, extensions TO

@@ -8,6 +8,7 @@ const everyUser = everyService.map((role) => `${role}_user`);
 const callers: Readonly<Record<string, readonly string[]>> = {
   'sb.current_user_id': ['authenticated', ...everyService, ...everyUser],
   'sb.require_user': ['authenticated', ...everyUser],
+  'sb.is_migrated': everyService,
   'sb.ensure_partitions': everyService,
   'sb.maintain_partitions': everyService,
   'public.ensure_user': everyUser,

@@ -6,23 +6,14 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** How the services reach the database: what each one's environment says about it. */
 export type DatabaseAccess = Readonly<Record<ServiceName, Readonly<Record<string, string>>>>;
 
-/**
- * Gives the login roles of a Postgres that is ours alone their passwords.
- * @param url of a superuser, after the migrations
- */
-export async function setLoginPasswords(
-  url: string,
-  passwords: Readonly<Record<ServiceName, string>>,
-): Promise<DatabaseAccess> {
-  await withClient(url, async (client) => {
-    for (const service of serviceNames) {
-      const role = client.escapeIdentifier(loginRole(service));
-      await client.query(
-        `ALTER ROLE ${role} WITH LOGIN PASSWORD ${client.escapeLiteral(passwords[service])}`,
-      );
-    }
-  });
+/** The access to a Postgres of our own, whose login roles got these passwords with the migrations. */
+export function accessToOwn(url: string, passwords: Readonly<Record<ServiceName, string>>): DatabaseAccess {
   return accessOf((service) => ({ DATABASE_URL: loginUrl(url, service, passwords[service]) }));
+}
+
+/** What the migrations read to set the passwords. */
+export function passwordVariables(passwords: Readonly<Record<ServiceName, string>>): Record<string, string> {
+  return Object.fromEntries(serviceNames.map((service) => [passwordVariable(service), passwords[service]]));
 }
 
 /**

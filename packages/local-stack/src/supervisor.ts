@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type ServiceName, serviceNames } from '@swissbrain/shared-schema/ids';
 import { startChild, tailOf } from './child.ts';
-import { accessGiven, type DatabaseAccess, setLoginPasswords } from './database-roles.ts';
+import { accessGiven, accessToOwn, type DatabaseAccess, passwordVariables } from './database-roles.ts';
 import { cleanUpAfterKilled, stopSandboxes } from './leftovers.ts';
 import { logsDir, rotateLogs } from './logs.ts';
 import { operatorUrl } from './nats-access.ts';
@@ -115,7 +115,9 @@ async function bringUp(
   log(`${describeServers(servers)} ready`);
   signal?.throwIfAborted();
 
-  await migrate(root, dataDir, servers.postgresUrl);
+  // A Postgres that was given keeps the passwords it has.
+  const passwords = servers.own.postgres === undefined ? {} : passwordVariables(secrets.database);
+  await migrate(root, dataDir, servers.postgresUrl, passwords);
   log('database migrated');
   signal?.throwIfAborted();
   const access = await databaseAccess(servers, environment, secrets);
@@ -181,18 +183,23 @@ async function databaseAccess(
 ): Promise<DatabaseAccess> {
   return servers.own.postgres === undefined
     ? accessGiven(servers.postgresUrl, environment)
-    : setLoginPasswords(servers.postgresUrl, secrets.database);
+    : accessToOwn(servers.postgresUrl, secrets.database);
 }
 
 /** In a process of its own: this package knows nothing of the migrations but the command that applies them. */
-async function migrate(root: string, dataDir: string, url: string): Promise<void> {
+async function migrate(
+  root: string,
+  dataDir: string,
+  url: string,
+  passwords: Readonly<Record<string, string>>,
+): Promise<void> {
   const logFile = join(logsDir(dataDir), 'migrate.log');
   const child = await startChild({
     name: 'migrations',
     command: process.execPath,
     args: [join(root, 'db', 'migrate.ts')],
     cwd: root,
-    env: { ...serverEnvironment(), DATABASE_URL: url },
+    env: { ...serverEnvironment(), ...passwords, DATABASE_URL: url },
     logFile,
   });
   const { code } = await child.exited;

@@ -5,7 +5,7 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { Redis } from 'ioredis';
 import pg from 'pg';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { startNats } from '../src/nats.ts';
 import { type PostgresOptions, startPostgres } from '../src/postgres.ts';
 import { relocatedDataDir } from '../src/postgres-installation.ts';
@@ -91,6 +91,8 @@ describe('Postgres', () => {
 
   // Where a clone of root usually lies: below a home that nobody else may enter.
   test.runIf(process.getuid?.() === 0)('runs for root from a folder closed to everyone else', async () => {
+    // A checkout below the folder for temporary files would be opened instead.
+    vi.stubEnv('TMPDIR', place.path);
     const closed = join(import.meta.dirname, '..', '..', '..', '.swissbrain', `closed-${process.pid}`);
     await mkdir(closed, { recursive: true, mode: 0o700 });
     const dataDir = join(closed, 'postgres');
@@ -109,6 +111,7 @@ describe('Postgres', () => {
     } finally {
       await rm(dirname(relocatedDataDir(dataDir)), { recursive: true, force: true });
       await rm(closed, { recursive: true, force: true });
+      vi.unstubAllEnvs();
     }
   });
 

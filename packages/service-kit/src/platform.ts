@@ -14,6 +14,7 @@ import { createMetrics } from './metrics.ts';
 import { connectNats } from './nats.ts';
 import { type OutboxRelay, startOutboxRelay } from './outbox-relay.ts';
 import { createRpc, type Rpc } from './rpc.ts';
+import { requireCurrentSchema } from './schema-version.ts';
 import { registerStreamMetrics } from './stream-metrics.ts';
 import { ensureStreams } from './streams.ts';
 import { startTelemetry } from './telemetry.ts';
@@ -90,6 +91,7 @@ async function acquireAll(
     isStopping: () => stopping,
     checks: {
       postgres: async () => void (await database.serviceStatement(sql`SELECT 1`)),
+      schema: () => requireCurrentSchema(database),
       nats: async () => void (await nats.connection.flush()),
       redis: () => jobs.ping(),
     },

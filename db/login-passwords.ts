@@ -1,0 +1,28 @@
+import { identifierOf, type ServiceName, serviceNames } from '@swissbrain/shared-schema/ids';
+import type { Client } from 'pg';
+
+/** The variable with the password of a service's login role, for example DATABASE_PASSWORD_WIDE_RESEARCH. */
+function passwordVariable(service: ServiceName): string {
+  return `DATABASE_PASSWORD_${identifierOf(service).toUpperCase()}`;
+}
+
+/**
+ * Gives the login roles their passwords, those of which the environment has one; the roles come from the migrations
+ * and belong to the whole server.
+ * @param client connected as a role that may alter them
+ * @returns the services whose role has a new password
+ */
+export async function setLoginPasswords(
+  client: Client,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<ServiceName[]> {
+  const given = serviceNames.flatMap((service) => {
+    const password = environment[passwordVariable(service)];
+    return password === undefined || password === '' ? [] : [{ service, password }];
+  });
+  for (const { service, password } of given) {
+    const role = client.escapeIdentifier(`sb_${identifierOf(service)}_login`);
+    await client.query(`ALTER ROLE ${role} WITH LOGIN PASSWORD ${client.escapeLiteral(password)}`);
+  }
+  return given.map(({ service }) => service);
+}
