@@ -1,10 +1,11 @@
 /** The same by hand, as fast as it can be: no shards, no leases, no order, no inbox, nothing that survives a fault. */
 import { randomUUID } from 'node:crypto';
 import { AckPolicy, DiscardPolicy, jetstream, jetstreamManager, StorageType } from '@nats-io/jetstream';
-import { connect, headers } from '@nats-io/transport-node';
+import { connect } from '@nats-io/transport-node';
+import { envelopeToHeaders } from '@swissbrain/service-kit/event-headers';
 import { Client, Pool } from 'pg';
 import { z } from 'zod';
-import { filler, rawSubject } from './events.ts';
+import { filler, measured, rawSubject } from './events.ts';
 import { commitAtPace, createLatencies } from './pace.ts';
 import { type Answer, answerRequests } from './program.ts';
 
@@ -21,10 +22,15 @@ await manager.streams.add({
 });
 
 const body = (key: string) => JSON.stringify({ key, filler });
+/** The message that our relay would send: as many bytes for the server to store and to deliver. */
 function publish(data: string) {
-  const head = headers();
-  head.set('ce-id', randomUUID());
-  return stream.publish(rawSubject, data, { msgID: randomUUID(), headers: head });
+  const id = randomUUID();
+  const head = envelopeToHeaders({
+    ...{ id, type: measured.type, version: 1, source: measured.source, time: '2026-01-01T00:00:00.000000Z' },
+    ...{ aggregate_type: measured.aggregate, aggregate_id: id, aggregate_seq: 1n, run_seq: null },
+    ...{ user_id: id, root_id: id, traceparent: null },
+  });
+  return stream.publish(rawSubject, data, { msgID: id, headers: head });
 }
 
 async function paced(events: number, perSecond: number): Promise<Answer> {

@@ -91,7 +91,8 @@ export const run: Benchmark = async ({ root, dataDir, args, log }) => {
   await migrate({ url: postgres.url });
   const environment = {
     ...serviceEnvironment('credits', { database: { adminUrl: postgres.url }, nats, redis }),
-    ...{ LOG_LEVEL: 'error', NODE_ENV: 'development' },
+    // As many connections as the floor has, and as a service has by default.
+    ...{ LOG_LEVEL: 'error', NODE_ENV: 'development', DATABASE_POOL_SIZE: '10' },
   };
   const program = (file: string, more: Record<string, string> = {}) =>
     startLineProgram(join(root, 'bench/events', file), { ...environment, ...more });

@@ -6,6 +6,7 @@ import {
   markPublished,
   newestMarked,
   readBacklog,
+  readSomeUnpublished,
   readUnpublished,
   unmarkAbove,
 } from '@swissbrain/service-kit/outbox-store';
@@ -28,7 +29,12 @@ export const platformUses: readonly Use[] = [
     indexes: ['event_outbox_unpublished_idx'],
     as: service,
     run: async ({ database }) => {
-      await readUnpublished(database, shards, { perShard: 100, total: 500 });
+      await readSomeUnpublished(database, shards, 100);
+      await readUnpublished(
+        database,
+        shards.map((shard) => ({ shard })),
+        { perShard: 100, total: 500 },
+      );
       await readBacklog(database);
     },
   },

@@ -4,6 +4,7 @@ import type { Clock } from './clock.ts';
 import type { BatchProcessor, ConsumerDefinition } from './consumer-definition.ts';
 import { ConsumerDrift, ensureConsumer } from './consumer-settings.ts';
 import { describeError } from './errors.ts';
+import { createLoadMeter } from './load-meter.ts';
 import type { Platform } from './platform.ts';
 
 const pullExpiresMs = 30_000;
@@ -71,13 +72,13 @@ export function runConsumerLoop(
   };
 }
 
-/** The longest rest between two batches that are not full. */
+/** The longest rest between two batches that are not full, under load. */
 const mostRestMs = 50;
 
 /**
- * Collects what arrives and keeps at most the allowed number of batches going. After a batch that was not full
- * the next rests for as long as that one took: events that come one by one at speed share transactions, and an
- * event that comes alone is not held up.
+ * Collects what arrives and keeps at most the allowed number of batches going. Under load the next batch rests for as
+ * long as the last one took, unless it is full: events that come one by one at speed share transactions. Else an event
+ * is taken as it comes.
  */
 function createBatchBuffer(
   { batch, concurrency, ackWaitMs }: ConsumerDefinition,
@@ -97,6 +98,7 @@ function createBatchBuffer(
     if (isClosed()) return;
     for (const message of held) message.working();
   }, ackWaitMs / 2);
+  const load = createLoadMeter(clock);
   let scheduled = false;
   let restUntil = 0;
   let freed = Promise.withResolvers<void>();
@@ -114,7 +116,7 @@ function createBatchBuffer(
       const work: Promise<void> = process(messages).finally(() => {
         running.delete(work);
         const ended = clock.monotonicMs();
-        restUntil = batch > 1 ? ended + Math.min(ended - began, mostRestMs) : 0;
+        restUntil = batch > 1 && load.isBusy() ? ended + Math.min(ended - began, mostRestMs) : 0;
         settle(messages);
         start();
       });
@@ -136,6 +138,7 @@ function createBatchBuffer(
   return {
     push(message: JsMsg): void {
       waiting.push(message);
+      load.note(1);
       held.add(message);
       schedule();
     },

@@ -46,6 +46,10 @@ export interface Database<DB = any> {
 export interface StatementOptions {
   readonly wakeRelay?: boolean;
   readonly groupCommit?: string;
+  /** The commit does not wait for the disk: a crash of Postgres right afterwards undoes it. */
+  readonly mayBeLost?: boolean;
+  /** The statement is planned once per connection, not for the values of each time. */
+  readonly planOnce?: boolean;
 }
 
 export interface DatabaseOptions {
@@ -69,6 +73,10 @@ export function createDatabase<DB>(options: DatabaseOptions): Database<DB> {
 
   const transact = async <T>(opening: string, work: (tx: Tx<DB>) => Promise<T>): Promise<T> => {
     const client = await acquire(pool).catch(rethrowMapped);
+    // BEGIN and the statement that follows it at once leave in one write.
+    const { stream } = client.connection;
+    stream.cork();
+    process.nextTick(() => stream.uncork());
     const begun = send(client, { text: opening });
     // Observed where the transaction ends; the first statement does not wait for it.
     begun.catch(() => {});
@@ -103,10 +111,8 @@ export function createDatabase<DB>(options: DatabaseOptions): Database<DB> {
     service,
     withUser: (principal, work) => transact(beginUser(principal), work),
     withService: (work) => transact(beginService(), work),
-    async serviceStatement<R>(
-      statement: RawBuilder<R>,
-      { wakeRelay = false, groupCommit }: StatementOptions = {},
-    ) {
+    async serviceStatement<R>(statement: RawBuilder<R>, options: StatementOptions = {}) {
+      const { wakeRelay = false, groupCommit } = options;
       const query = compiler.compileQuery(statement.toOperationNode(), createQueryId());
       const name = names.nameOf(query.sql);
       const config: QueryConfig = {
@@ -115,12 +121,18 @@ export function createDatabase<DB>(options: DatabaseOptions): Database<DB> {
         ...(name ? { name } : {}),
       };
       const rows =
-        groupCommit === undefined ? await one(config, beginService()) : await group.run(config, groupCommit);
+        groupCommit === undefined
+          ? await one(config, `${beginService()}${settingsOf(options)}`)
+          : await group.run(config, groupCommit);
       if (wakeRelay || appendsToOutbox(query.sql)) onOutboxAppend();
       return rows as R[];
     },
     close: () => pool.end(),
   };
+}
+
+function settingsOf({ mayBeLost, planOnce }: StatementOptions): string {
+  return `${mayBeLost ? ';SET LOCAL synchronous_commit TO off' : ''}${planOnce ? ';SET LOCAL plan_cache_mode TO force_generic_plan' : ''}`;
 }
 
 /** Events that triggers and functions append carry on the trace as well: it is the column's default. */

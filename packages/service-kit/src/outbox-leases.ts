@@ -11,7 +11,10 @@ export const shardCount = 16;
 export interface ShardLeases {
   /** Takes what is free or has run out and renews what is held. */
   renew(): Promise<void>;
-  /** The shards that may be published now; empty when renewal has been failing. */
+  /**
+   * The shards that may be published now; empty when renewal has been failing. The same array for as long as they
+   * and their fences stay the same.
+   */
   held(): readonly HeldShard[];
   /** Gives everything back, so that another process need not wait. */
   release(): Promise<void>;
@@ -23,6 +26,7 @@ export interface LeaseTimes {
   /** How much earlier its owner stops to trust it. */
   readonly marginMs: number;
 }
+const none: readonly HeldShard[] = [];
 export const defaultLeaseTimes: LeaseTimes = { leaseMs: 5_000, marginMs: 1_000 };
 
 /**
@@ -53,10 +57,11 @@ export function createShardLeases(
           ORDER BY shard FOR UPDATE)
         RETURNING shard, fence`);
       if (released) return;
-      shards = rows;
+      const renewed = rows.toSorted((a, b) => a.shard - b.shard);
+      if (!areSame(shards, renewed)) shards = renewed;
       trustedUntil = asked + times.leaseMs - times.marginMs;
     },
-    held: () => (clock.monotonicMs() < trustedUntil ? shards : []),
+    held: () => (clock.monotonicMs() < trustedUntil ? shards : none),
     async release() {
       released = true;
       shards = [];
@@ -65,4 +70,11 @@ export function createShardLeases(
         WHERE source = ${database.service} AND owner = ${owner}`);
     },
   };
+}
+
+function areSame(some: readonly HeldShard[], others: readonly HeldShard[]): boolean {
+  return (
+    some.length === others.length &&
+    some.every(({ shard, fence }, index) => others[index]?.shard === shard && others[index]?.fence === fence)
+  );
 }

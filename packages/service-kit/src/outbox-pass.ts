@@ -1,23 +1,18 @@
 import type { ServiceName } from '@swissbrain/shared-schema/ids';
+import type { Alarm } from './alarm.ts';
 import type { Clock } from './clock.ts';
 import type { BaseConfig } from './config.ts';
 import type { Database } from './database.ts';
 import { toError } from './errors.ts';
+import { createLoadMeter } from './load-meter.ts';
 import type { Logger } from './logger.ts';
 import type { Nats } from './nats.ts';
+import { runFlow } from './outbox-flow.ts';
 import type { ShardLeases } from './outbox-leases.ts';
-import { createPublisher } from './outbox-publisher.ts';
-import { republishLost } from './outbox-recovery.ts';
-import { markPublished, type PublishedRow, readUnpublished } from './outbox-store.ts';
-import { ensureStreams } from './streams.ts';
-
-export interface RelayPass {
-  readonly published: number;
-  /** There was more than one pass could take. */
-  readonly full: boolean;
-  /** Why rows were left: NATS is away, the stream is missing or full, or the database does not answer. */
-  readonly held?: Error;
-}
+import { createPublisher, isStreamMissing, type Publish } from './outbox-publisher.ts';
+import { createStreamCheck } from './outbox-recovery.ts';
+import { markPublished, type OutboxRow, type PublishedRow } from './outbox-store.ts';
+import { createSweep } from './outbox-sweep.ts';
 
 export interface RelayPassOptions {
   readonly service: ServiceName;
@@ -27,83 +22,102 @@ export interface RelayPassOptions {
   readonly database: Database;
   readonly nats: Nats;
   readonly leases: ShardLeases;
+  readonly alarm: Alarm;
   readonly compareEveryMs?: number;
+  readonly isStopping: () => boolean;
+  readonly onMarked: (rows: number) => void;
+  /** Everything that was there is on the stream. */
+  readonly onCaughtUp: () => void;
   /** Test signal: rows are on the stream and not yet marked. */
   readonly onPublished?: (rows: number) => Promise<void>;
 }
 
-const limits = { perShard: 128, total: 500 };
+export interface RelayPass {
+  /**
+   * Publishes the shards held for as long as they, the connection and the trust in the stream last. Resolves to why
+   * rows were left, if they were: NATS is away, the stream is missing or full, the database does not answer.
+   */
+  run(): Promise<Error | undefined>;
+  /** The stream may not be what it was: it is compared before the next publish. */
+  forget(): void;
+}
+
 /** So often what was published is compared with the stream, should nothing else have told that it was lost. */
 const defaultCompareMs = 60_000;
-const nothing: RelayPass = { published: 0, full: false };
 
-/** One pass of the relay: read the shards held, publish, mark. `forget` makes the next one look at the stream first. */
-export function createRelayPass(options: RelayPassOptions): {
-  runOnce(): Promise<RelayPass>;
-  forget(): void;
-} {
-  const { service, config, log, clock, database, nats, leases } = options;
-  const compareEveryMs = options.compareEveryMs ?? defaultCompareMs;
+/** Makes what the relay does between two looks at its leases and at the stream. */
+export function createRelayPass(options: RelayPassOptions): RelayPass {
+  const { service, clock, database, nats, leases, alarm } = options;
   const publish = createPublisher(nats, service);
-  let rotation = 0;
-  /** Shards whose published rows have been compared with the stream since it may have been lost. */
-  let compared = new Set<number>();
-  let comparedAt = Number.NEGATIVE_INFINITY;
-  /** The highest sequence that the stream gave to an event from here. */
-  let newestSeq = 0;
+  const load = createLoadMeter(clock);
+  const check = createStreamCheck({ ...options, everyMs: options.compareEveryMs ?? defaultCompareMs });
+  const order = createOrderCheck(publish, check.forget);
 
-  const compare = async (shards: readonly number[]): Promise<void> => {
-    const pending = shards.filter((shard) => !compared.has(shard));
-    if (pending.length === 0) return;
-    const before = compared;
-    await ensureStreams(nats.connection, config);
-    const maxAgeHours = config.NATS_STREAM_MAX_AGE_HOURS;
-    await republishLost({ database, nats: nats.connection, shards: pending, maxAgeHours, log });
-    // Not when NATS has been away in the meantime.
-    for (const shard of pending) before.add(shard);
-    comparedAt = clock.monotonicMs();
-    newestSeq = 0;
-  };
-  /** A stream that counts on from a lower number is not the one that took the events before. */
-  const wasReset = (published: readonly PublishedRow[]): boolean => {
-    const fresh = published.filter(({ repeated }) => !repeated).map(({ streamSeq }) => streamSeq);
-    if (fresh.length === 0) return false;
-    const reset = Math.min(...fresh) <= newestSeq;
-    newestSeq = Math.max(newestSeq, ...fresh);
-    return reset;
-  };
-
-  const pass = async (): Promise<RelayPass> => {
+  const pass = async (): Promise<Error | undefined> => {
     const held = leases.held();
-    const shards = held.map(({ shard }) => shard);
-    if (shards.length === 0) return nothing;
-    if (!nats.isConnected()) return { ...nothing, held: new Error('NATS is away') };
-    if (clock.monotonicMs() - comparedAt > compareEveryMs) compared = new Set();
-    await compare(shards);
-    rotation = (rotation + 1) % shards.length;
-    const rows = await readUnpublished(
-      database,
-      [...shards.slice(rotation), ...shards.slice(0, rotation)],
-      limits,
-    );
-    if (rows.length === 0) return nothing;
-    const { published, failure, streamMissing } = await publish(rows, () => leases.held().length > 0);
-    await options.onPublished?.(published.length);
-    if (wasReset(published)) {
-      // These wait behind what was lost; the stream drops the repeat.
-      compared = new Set();
-      return { ...nothing, full: true };
+    if (held.length === 0) {
+      alarm.arm();
+      await alarm.wait(500);
+      return undefined;
     }
-    if (published.length > 0) await markPublished(database, held, published);
-    if (streamMissing) compared = new Set();
-    const full = rows.length >= limits.perShard && published.length > 0;
-    return { published: published.length, full, ...(failure ? { held: failure } : {}) };
+    if (!nats.isConnected()) return new Error('NATS is away');
+    if (await check.compare(held.map(({ shard }) => shard))) order.restart();
+    const lost = new AbortController();
+    const offDisconnect = nats.onDisconnect(() => lost.abort());
+    const failures = await runFlow({
+      ...{ clock, load, alarm, lost: lost.signal },
+      ...{ onMarked: options.onMarked, onCaughtUp: options.onCaughtUp },
+      sweep: createSweep(database, held),
+      publish: order.publish,
+      async mark(published) {
+        await options.onPublished?.(published.length);
+        order.refuseReset();
+        await markPublished(database, held, published);
+      },
+      mayGoOn: () => !options.isStopping() && leases.held() === held && !check.isDue(),
+    }).finally(offDisconnect);
+    if (failures.some(isStreamMissing)) check.forget();
+    return lost.signal.aborted ? new Error('NATS went away') : failures[0];
   };
-
   return {
-    runOnce: () => pass().catch((thrown: unknown) => ({ ...nothing, held: toError(thrown) })),
+    run: () => pass().catch(toError),
     forget() {
-      compared = new Set();
+      check.forget();
+      alarm.ring();
+    },
+  };
+}
+
+/**
+ * A stream that counts on from a lower number than it had given when a publish began is not the one that took the
+ * events before. What it has taken since must not be marked: those events wait behind what was lost, and the stream
+ * drops the repeat.
+ */
+function createOrderCheck(publish: Publish, onReset: () => void) {
+  let newestSeq = 0;
+  let isReset = false;
+  const refuseReset = (): void => {
+    if (isReset) throw new Error('the stream was made anew');
+  };
+  return {
+    async publish(row: OutboxRow): Promise<PublishedRow> {
+      const before = newestSeq;
+      const published = await publish(row);
+      if (published.repeated) return published;
+      if (published.streamSeq <= before) {
+        isReset = true;
+        onReset();
+      }
+      refuseReset();
+      newestSeq = Math.max(newestSeq, published.streamSeq);
+      return published;
+    },
+    /** @throws Error when what was published is not to be marked */
+    refuseReset,
+    /** The stream has been compared: whatever it is, its numbers count from here. */
+    restart(): void {
+      newestSeq = 0;
+      isReset = false;
     },
   };
 }

@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ServiceName } from '@swissbrain/shared-schema/ids';
 import type { Registry } from 'prom-client';
+import { type Alarm, createAlarm } from './alarm.ts';
 import type { Clock } from './clock.ts';
 import type { BaseConfig } from './config.ts';
 import type { Database } from './database.ts';
@@ -16,7 +16,7 @@ import {
 } from './outbox-leases.ts';
 import { createRelayMetrics, type RelayMetrics } from './outbox-metrics.ts';
 import { openOutboxNotifications } from './outbox-notifications.ts';
-import { createRelayPass, type RelayPass } from './outbox-pass.ts';
+import { createRelayPass } from './outbox-pass.ts';
 
 /** Carries committed events of one service from its outbox to the stream. */
 export interface OutboxRelay {
@@ -41,13 +41,6 @@ export interface OutboxRelayOptions {
   readonly onPublished?: (rows: number) => Promise<void>;
 }
 
-/** Safety net where neither a commit in this process nor a notification wakes the relay. */
-const pollMs = 500;
-/**
- * While rows trickle in the relay rests after a pass for twice as long as that took, within these bounds: the
- * busier the machine, the more rows share a pass and its transactions.
- */
-const restMs = { least: 6, most: 50 };
 const heldRetryMs = { first: 100, most: 1_000 };
 
 /**
@@ -62,14 +55,16 @@ export function startOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
   const metrics = createRelayMetrics(options.metrics, database, log);
   const stopping = new AbortController();
   const alarm = createAlarm(stopping.signal);
-  const pass = createRelayPass({ ...options, leases });
-  const offReconnect = nats.onReconnect(() => {
-    pass.forget();
-    alarm.ring();
+  const flow = createFlowReport(metrics, log);
+  const pass = createRelayPass({
+    ...options,
+    ...{ leases, alarm, isStopping: () => stopping.signal.aborted },
+    ...{ onMarked: flow.published, onCaughtUp: flow.goesOn },
   });
+  const offReconnect = nats.onReconnect(pass.forget);
   const notifications = openOutboxNotifications({ service, config, log, onNotification: alarm.ring });
   const loops = Promise.all([
-    relayLoop({ runOnce: pass.runOnce, alarm, clock, metrics, log, signal: stopping.signal }),
+    relayLoop({ run: pass.run, flow, alarm, signal: stopping.signal }),
     leaseLoop({ leases, everyMs: times.leaseMs / 4, alarm, metrics, log, signal: stopping.signal }),
   ]);
   return {
@@ -87,64 +82,52 @@ export function startOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
   };
 }
 
-interface Alarm {
-  ring(): void;
-  /** Forgets earlier rings. */
-  arm(): void;
-  /** Until it rings, or `ms` have passed, or the relay stops. */
-  wait(ms: number): Promise<void>;
-  /** Like `wait`, but no ring ends it. */
-  sleep(ms: number): Promise<void>;
+interface FlowReport {
+  published(rows: number): void;
+  goesOn(): void;
+  /** Events are held; returns how many were published since the last time. */
+  isHeld(reason: Error): number;
 }
 
-function createAlarm(stopping: AbortSignal): Alarm {
-  let rung = Promise.withResolvers<void>();
-  const sleep = (ms: number, ended: AbortSignal) => delay(ms, undefined, { signal: ended }).catch(() => {});
-  stopping.addEventListener('abort', () => rung.resolve(), { once: true });
+/** Says in metrics and log whether events flow, once per change. */
+function createFlowReport(metrics: RelayMetrics, log: Logger): FlowReport {
+  let since = 0;
+  let reason: string | undefined;
   return {
-    ring: () => rung.resolve(),
-    arm() {
-      rung = Promise.withResolvers();
+    published(rows) {
+      since += rows;
+      metrics.published.inc(rows);
     },
-    async wait(ms) {
-      const timer = new AbortController();
-      await Promise.race([rung.promise, sleep(ms, timer.signal)]);
-      timer.abort();
+    goesOn() {
+      metrics.held.set(0);
+      if (reason !== undefined) log.info('events flow again');
+      reason = undefined;
     },
-    sleep: (ms) => sleep(ms, stopping),
+    isHeld(error) {
+      const now = describeError(error);
+      if (now !== reason) log.warn({ reason: now }, 'events are held in the outbox');
+      reason = now;
+      metrics.held.set(1);
+      const published = since;
+      since = 0;
+      return published;
+    },
   };
 }
 
 async function relayLoop(loop: {
-  readonly runOnce: () => Promise<RelayPass>;
+  readonly run: () => Promise<Error | undefined>;
+  readonly flow: FlowReport;
   readonly alarm: Alarm;
-  readonly clock: Clock;
-  readonly metrics: RelayMetrics;
-  readonly log: Logger;
   readonly signal: AbortSignal;
 }): Promise<void> {
-  const { alarm, clock, metrics, log, signal } = loop;
   let retryMs = heldRetryMs.first;
-  let reason: string | undefined;
-  while (!signal.aborted) {
-    alarm.arm();
-    const began = clock.monotonicMs();
-    const { published, full, held } = await loop.runOnce();
-    metrics.published.inc(published);
-    metrics.held.set(held ? 1 : 0);
-    const now = held && describeError(held);
-    if (now !== undefined && now !== reason) log.warn({ reason: now }, 'events are held in the outbox');
-    if (now === undefined && reason !== undefined) log.info('events flow again');
-    reason = now;
-    if (held && published === 0) {
-      await alarm.sleep(retryMs);
-      retryMs = Math.min(retryMs * 2, heldRetryMs.most);
-      continue;
-    }
-    retryMs = heldRetryMs.first;
-    if (full) continue;
-    if (published === 0) await alarm.wait(pollMs);
-    else await alarm.sleep(Math.min(restMs.most, Math.max(restMs.least, 2 * (clock.monotonicMs() - began))));
+  while (!loop.signal.aborted) {
+    const held = await loop.run();
+    if (!held) continue;
+    if (loop.flow.isHeld(held) > 0) retryMs = heldRetryMs.first;
+    await loop.alarm.sleep(retryMs);
+    retryMs = Math.min(retryMs * 2, heldRetryMs.most);
   }
 }
 

@@ -32,27 +32,65 @@ export interface PublishedRow {
   readonly repeated?: boolean;
 }
 
+/** A row's place in the order of its shard. */
+export interface Place {
+  readonly aggregateId: string;
+  readonly aggregateSeq: bigint;
+}
+
+/** Before every row. */
+const start: Place = { aggregateId: '00000000-0000-0000-0000-000000000000', aggregateSeq: -1n };
+
+const columns = sql`id, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_at, shard,
+  aggregate_type, aggregate_id, aggregate_seq, type, version, user_id, root_id, run_seq, data::text AS data, traceparent`;
+
 /**
- * Reads unpublished rows of some shards, without locks, in order per aggregate. Each shard gives at most
- * `perShard` rows and earlier shards in the list come first, so the caller rotates it to be fair.
+ * Planning over all partitions takes longer than finding a few rows: it is done once per connection. The plan is the
+ * same whatever is asked for, by the index of unpublished rows.
+ */
+const planOnce = { planOnce: true } as const;
+
+/** Reads unpublished rows of some shards without locks, in no order: all that there are, or `limit`. */
+export function readSomeUnpublished(
+  database: Database,
+  shards: readonly number[],
+  limit: number,
+): Promise<OutboxRow[]> {
+  return database.serviceStatement(
+    sql<OutboxRow>`
+      SELECT ${columns} FROM event_outbox
+      WHERE source = ${database.service} AND shard = ANY (${shards}::smallint[]) AND published_at IS NULL
+      LIMIT ${limit}`,
+    planOnce,
+  );
+}
+
+/**
+ * Reads unpublished rows of some shards, each behind a place in it, without locks, in order per aggregate. Each shard
+ * gives at most `perShard` rows and earlier shards in the list come first.
  */
 export function readUnpublished(
   database: Database,
-  shards: readonly number[],
+  shards: readonly { readonly shard: number; readonly after?: Place | undefined }[],
   limits: { readonly perShard: number; readonly total: number },
 ): Promise<OutboxRow[]> {
-  return database.serviceStatement(sql<OutboxRow>`
-    SELECT o.id, to_char(o.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_at, o.shard,
-           o.aggregate_type, o.aggregate_id, o.aggregate_seq, o.type, o.version, o.user_id, o.root_id, o.run_seq,
-           o.data::text AS data, o.traceparent
-    FROM unnest(${shards}::smallint[]) WITH ORDINALITY AS s (shard, place)
-    CROSS JOIN LATERAL (
-      SELECT * FROM event_outbox e
-      WHERE e.source = ${database.service} AND e.shard = s.shard AND e.published_at IS NULL
-      ORDER BY e.aggregate_id, e.aggregate_seq
-      LIMIT ${limits.perShard}
-    ) o
-    LIMIT ${limits.total}`);
+  const places = shards.map(({ after }) => after ?? start);
+  return database.serviceStatement(
+    sql<OutboxRow>`
+      SELECT o.* FROM unnest(${shards.map(({ shard }) => shard)}::smallint[],
+                  ${places.map(({ aggregateId }) => aggregateId)}::uuid[],
+                  ${places.map(({ aggregateSeq }) => aggregateSeq)}::bigint[])
+        WITH ORDINALITY AS s (in_shard, after_id, after_seq, place)
+      CROSS JOIN LATERAL (
+        SELECT ${columns} FROM event_outbox
+        WHERE source = ${database.service} AND shard = s.in_shard AND published_at IS NULL
+          AND (aggregate_id, aggregate_seq) > (s.after_id, s.after_seq)
+        ORDER BY aggregate_id, aggregate_seq
+        LIMIT ${limits.perShard}
+      ) o
+      LIMIT ${limits.total}`,
+    planOnce,
+  );
 }
 
 /**
@@ -66,7 +104,8 @@ export async function markPublished(
 ): Promise<void> {
   const fences = new Map(held.map(({ shard, fence }) => [shard, fence]));
   const times = published.map(({ row }) => row.created_at).sort();
-  await database.serviceStatement(sql`
+  await database.serviceStatement(
+    sql`
     UPDATE event_outbox o
     SET published_at = clock_timestamp(), stream_seq = m.stream_seq
     FROM unnest(${published.map(({ row }) => row.id)}::uuid[],
@@ -78,7 +117,9 @@ export async function markPublished(
     WHERE o.id = m.id AND o.created_at = m.created_at
       AND o.created_at >= ${times[0]}::timestamptz AND o.created_at <= ${times.at(-1)}::timestamptz
       AND EXISTS (SELECT FROM outbox_shards s
-                  WHERE s.source = ${database.service} AND s.shard = m.shard AND s.fence = m.fence)`);
+                  WHERE s.source = ${database.service} AND s.shard = m.shard AND s.fence = m.fence)`,
+    { mayBeLost: true, planOnce: true },
+  );
 }
 
 export interface Backlog {

@@ -1,15 +1,21 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
+import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { systemClock } from '@swissbrain/service-kit/clock';
 import { type ConsumerDefinition, startConsumers } from '@swissbrain/service-kit/consumer';
+import { createDatabase } from '@swissbrain/service-kit/database';
+import { createMetrics } from '@swissbrain/service-kit/metrics';
+import { connectNats } from '@swissbrain/service-kit/nats';
 import { appendEvents } from '@swissbrain/service-kit/outbox';
+import { startOutboxRelay } from '@swissbrain/service-kit/outbox-relay';
 import { openPlatform, type Platform } from '@swissbrain/service-kit/platform';
+import { ensureStreams } from '@swissbrain/service-kit/streams';
 import { serviceEnvironment } from '@swissbrain/testkit/environment';
 import { waitFor } from '@swissbrain/testkit/wait';
 import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Stack, startStack, ticked } from './stack.ts';
+import { quietLog, type Stack, startStack, ticked } from './stack.ts';
 
 let stack: Stack;
 const platforms: Platform[] = [];
@@ -34,6 +40,34 @@ async function open(overrides: Readonly<Record<string, string>> = {}): Promise<P
   const platform = await openPlatform('credits', stack.config('credits', overrides));
   platforms.push(platform);
   return platform;
+}
+
+/** The relay alone, with settings that a platform does not pass on. */
+async function openRelay(settings: { readonly compareEveryMs: number }) {
+  const service = 'credits';
+  const config = stack.config(service);
+  const database = createDatabase({ service, config, log: quietLog });
+  const nats = await connectNats(service, config, quietLog);
+  const relay = startOutboxRelay({
+    ...{
+      service,
+      config,
+      log: quietLog,
+      clock: systemClock,
+      metrics: createMetrics(service),
+      database,
+      nats,
+    },
+    ...settings,
+  });
+  return {
+    nats,
+    async stop() {
+      await relay.stop();
+      await nats.connection.close();
+      await database.close();
+    },
+  };
 }
 
 async function close(platform: Platform): Promise<void> {
@@ -157,11 +191,7 @@ describe('the relay', () => {
     const shards = await stack.database.query<{ shard: number; fence: bigint }>(
       `SELECT shard, fence FROM outbox_shards WHERE source = 'credits' ORDER BY shard`,
     );
-    const rows = await readUnpublished(
-      platform.database,
-      shards.map(({ shard }) => shard),
-      { perShard: 10, total: 10 },
-    );
+    const rows = await readUnpublished(platform.database, shards, { perShard: 10, total: 10 });
     expect(rows).toHaveLength(1);
     const published = rows.map((row) => ({ row, streamSeq: 1 }));
     const stale = shards.map(({ shard, fence }) => ({ shard, fence: fence - 1n }));
@@ -223,6 +253,30 @@ describe('a broker that is killed', () => {
     });
     expect(await count('stream_seq <= 20')).toBe(20);
     expect(await stored(next)).toBe(30);
+  });
+
+  it('whose stream is made anew behind its back is found out at the next look, whatever its numbers', async () => {
+    const setUp = await open();
+    await close(setUp);
+    const config = stack.config('credits');
+    const platform = await openRelay({ compareEveryMs: 300 });
+    const aggregate = randomUUID();
+    await write(aggregate, range(1, 20));
+    await allPublished();
+    const { streams } = await jetstreamManager(platform.nats.connection);
+    await streams.delete('EVENTS');
+    await ensureStreams(platform.nats.connection, config);
+    // Others have brought it further than the old one was, so that no number tells.
+    const others = jetstream(platform.nats.connection);
+    for (const _ of range(1, 40))
+      await others.publish(`sb.run.started.${randomUUID()}.${randomUUID()}`, '{}');
+    await write(aggregate, [21]);
+    await waitFor(async () => (await streams.info('EVENTS')).state.messages === 61, {
+      describe: 'all events on the new stream',
+    });
+    await allPublished();
+    expect(await count('stream_seq > 40')).toBe(21);
+    await platform.stop();
   });
 
   it('that is full makes the outbox hold its rows, and says so', async () => {
