@@ -30,7 +30,7 @@ const forAll = [
 ];
 
 const forOne: Readonly<Partial<Record<ServiceName, readonly RegExp[]>>> = {
-  'agent-runner': [/^(MODEL|ANTHROPIC|OPENAI|RUN|GOAL|ARTIFACTS|SANDBOX|STORAGE)_/],
+  'agent-runner': [/^(MODEL|MODES|ANTHROPIC|OPENAI|RUN|GOAL|ARTIFACTS|SANDBOX|STORAGE)_/],
   credits: [/^(RESERVATION|HOLD|PERIOD|CLOSING)_/],
 };
 

@@ -28,6 +28,8 @@ export interface Platform {
   readonly metrics: Registry;
   readonly database: Database;
   readonly nats: NatsConnection;
+  /** False from the loss of NATS until it is back; what is published meanwhile gathers in memory. */
+  readonly isNatsConnected: () => boolean;
   readonly rpc: Rpc;
   readonly jobs: Jobs;
   readonly http: Http;
@@ -100,7 +102,20 @@ async function acquireAll(
   release.add('readiness', () => {
     stopping = true;
   });
-  return { service, config, log, clock, metrics, database, nats: nats.connection, rpc, jobs, http, release };
+  return {
+    service,
+    config,
+    log,
+    clock,
+    metrics,
+    database,
+    nats: nats.connection,
+    isNatsConnected: nats.isConnected,
+    rpc,
+    jobs,
+    http,
+    release,
+  };
 }
 
 /**

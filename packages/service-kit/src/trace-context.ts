@@ -38,6 +38,11 @@ export function startSpan(name: string, hop: Hop, parent: Context, attributes: A
   return tracer().startSpan(name, { kind: kinds[hop], attributes }, parent);
 }
 
+/** Adds attributes to the active span, for what is known only when its work is done. */
+export function annotateSpan(attributes: Attributes): void {
+  trace.getActiveSpan()?.setAttributes(attributes);
+}
+
 /** Runs `work` in a span that continues the trace of `traceparent` (`undefined`: of the active span). */
 export async function inSpan<T>(
   name: string,

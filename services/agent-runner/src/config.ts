@@ -1,5 +1,6 @@
 import { baseConfigSchema } from '@swissbrain/service-kit/config';
 import { z } from 'zod';
+import { modelConfigText } from './agent/model-config.ts';
 
 const seconds = (fallback: number) => z.coerce.number().int().positive().default(fallback);
 
@@ -19,8 +20,10 @@ export const configSchema = baseConfigSchema.extend({
   /** Comments on quiet event streams, and the look for what they missed. */
   RUN_FOLLOW_HEARTBEAT_MS: z.coerce.number().int().min(100).default(10_000),
   RUN_SWEEP_MS: z.coerce.number().int().min(100).default(10_000),
-  /** Model calls of a goal run before it fails. */
-  GOAL_MAX_STEPS: z.coerce.number().int().min(1).max(1_000).default(40),
+  /** Model calls of a goal run before it fails, whatever its mode allows. */
+  GOAL_MAX_STEPS: z.coerce.number().int().min(1).max(10_000).default(200),
+  /** A folder with a file for each mode, instead of our own. */
+  MODES_DIR: z.string().min(1).optional(),
 
   /** The folder of artifacts, by content. */
   STORAGE_DIR: z.string().min(1),
@@ -43,14 +46,26 @@ export const configSchema = baseConfigSchema.extend({
   SANDBOX_IDLE_SECONDS: seconds(900),
   SANDBOX_LIFETIME_SECONDS: seconds(86_400),
 
-  /** Any server with OpenAI's chat completions API: OpenAI, Ollama, vLLM, LiteLLM. */
+  /** Several models, and which to ask in which mode: JSON, see README.md. Instead of the variables for a single one. */
+  MODEL_CONFIG: modelConfigText.optional(),
+  /** Any server with OpenAI's chat completions API: Ollama, vLLM, LiteLLM. */
   MODEL_BASE_URL: z.url().optional(),
   MODEL_NAME: z.string().min(1).optional(),
   MODEL_API_KEY: z.string().min(1).optional(),
+  OPENAI_API_KEY: z.string().min(1).optional(),
+  OPENAI_BASE_URL: z.url().optional(),
   ANTHROPIC_API_KEY: z.string().min(1).optional(),
   ANTHROPIC_BASE_URL: z.url().optional(),
+  /** What prompt and answer may be together, in tokens. */
+  MODEL_CONTEXT_TOKENS: z.coerce.number().int().min(2_000).optional(),
   MODEL_MAX_OUTPUT_TOKENS: z.coerce.number().int().min(1).default(4_096),
   MODEL_TIMEOUT_SECONDS: seconds(120),
+  /** How often a call that may go well the next time is made again, by each model. */
+  MODEL_RETRIES: z.coerce.number().int().min(0).max(10).default(2),
+  /** Pause before the first of them, which then doubles. */
+  MODEL_RETRY_MS: z.coerce.number().int().min(1).default(1_000),
+  /** A provider that asks for a longer pause counts as failed. */
+  MODEL_RETRY_LONGEST_SECONDS: seconds(60),
 });
 
 export type Config = z.infer<typeof configSchema>;

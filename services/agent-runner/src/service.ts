@@ -7,9 +7,11 @@ import { gauge } from '@swissbrain/service-kit/metrics';
 import { openPlatform, type Platform, serve } from '@swissbrain/service-kit/platform';
 import type { Engine } from './agent/engine.ts';
 import { createLiveRuns } from './agent/live-runs.ts';
-import { chooseModel } from './agent/models.ts';
+import { chooseModels } from './agent/models.ts';
+import { loadModes } from './agent/modes.ts';
 import type { Config } from './config.ts';
 import { creditsConsumers } from './consumers/credits.ts';
+import { createDeltas } from './follow/deltas.ts';
 import { createLiveEvents } from './follow/live-events.ts';
 import { createNudges, type Nudges } from './follow/nudges.ts';
 import { startDispatcher } from './jobs/dispatcher.ts';
@@ -37,11 +39,14 @@ export interface ServiceOptions {
 
 function createEngine(platform: Platform, config: Config, extraTools: readonly Tool[]): Engine {
   const { database, rpc, log, clock } = platform;
-  const choice = chooseModel(config);
+  const choice = chooseModels(config);
   const leaseMs = config.RUN_LEASE_SECONDS * 1_000;
   const owner = randomUUID();
+  const overrideOf = 'reason' in choice ? () => ({}) : choice.models.override;
   return {
     ...{ database, rpc, log, clock, choice, leaseMs, owner },
+    modes: loadModes(config.MODES_DIR ?? null, overrideOf),
+    deltas: createDeltas(platform.nats, platform.isNatsConnected, log),
     wallMs: config.RUN_MAX_SECONDS * 1_000,
     driver: createLocalDriver({
       directory: resolve(config.SANDBOX_DIR),
@@ -52,7 +57,7 @@ function createEngine(platform: Platform, config: Config, extraTools: readonly T
       searchPath: config.PATH,
     }),
     objects: createLocalStore(resolve(config.STORAGE_DIR)),
-    tools: createToolRegistry([codeTool, fileTool, createLlmTool(choice), ...extraTools]),
+    tools: createToolRegistry([codeTool, fileTool, createLlmTool(choice, clock), ...extraTools]),
     live: createLiveRuns({
       leaseMs,
       clock,
@@ -98,7 +103,13 @@ function registerRoutes(platform: Platform, engine: Engine, config: Config, nudg
   const modelReason = 'reason' in choice ? choice.reason : null;
   registerRunRoutes(http, { database, tools, objects, modelReason, nudge: nudges.send });
   const followers = gauge(metrics, 'run_followers', 'Clients that follow a run', []);
-  registerEventRoutes(http, { database, live, followers, heartbeatMs: config.RUN_FOLLOW_HEARTBEAT_MS });
+  registerEventRoutes(http, {
+    database,
+    live,
+    followers,
+    deltas: engine.deltas,
+    heartbeatMs: config.RUN_FOLLOW_HEARTBEAT_MS,
+  });
   registerArtifactRoutes(http, {
     ...{ database, objects, clock },
     secret: config.STORAGE_SIGNING_SECRET,

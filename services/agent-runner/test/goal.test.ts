@@ -1,3 +1,4 @@
+import { runDelta } from '@swissbrain/shared-schema/http/agent-runner';
 import { type ModelServer, startModelServer } from '@swissbrain/testkit/model-server';
 import { waitFor } from '@swissbrain/testkit/wait';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -161,6 +162,21 @@ describe('a goal', () => {
       status: 'failed',
       error: { code: 'insufficient_credits' },
     });
+  });
+
+  it('says live, to those who follow, what the model says; what is kept is in its messages', async () => {
+    const text = 'Bern is the capital of Switzerland, and lies on the river Aare. '.repeat(20);
+    model.script = [{ text: text.trim(), delayMs: 1_000 }];
+    const run = await user.create({ goal: 'Where is Bern?' });
+    const response = await user.request('GET', `/v1/runs/${run.id}/events`);
+    const frames = (await response.text()).split('\n\n');
+    const said = frames
+      .filter((frame) => frame.startsWith('event: delta'))
+      .map((frame) => runDelta.parse(JSON.parse(frame.slice(frame.indexOf('{')))));
+    expect(said.map((delta) => delta.text).join('')).toBe(text.trim());
+    expect(said.every((delta) => delta.run_id === run.id && delta.attempt === 1)).toBe(true);
+    expect(frames.some((frame) => /^id: \d+\nevent: delta/.test(frame))).toBe(false);
+    expect(await user.ended(run.id)).toMatchObject({ output: { text: text.trim() } });
   });
 
   it('can be cancelled while the model thinks; the call is not billed', async () => {

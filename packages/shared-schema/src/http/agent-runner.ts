@@ -199,6 +199,19 @@ export const runEventView = z.object({
 });
 export type RunEventView = z.infer<typeof runEventView>;
 
+/**
+ * A piece of what a model says, in frames `delta` of a run's event stream, without an id: live only, never repeated.
+ * `offset` counts the characters of this answer before it; 0 begins the answer, also anew.
+ */
+export const runDelta = z.object({
+  run_id: uuid,
+  step_id: uuid,
+  attempt: z.number().int(),
+  offset: z.number().int().nonnegative(),
+  text: z.string(),
+});
+export type RunDelta = z.infer<typeof runDelta>;
+
 export const toolView = z.object({
   name: z.string(),
   description: z.string(),

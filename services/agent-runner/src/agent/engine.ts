@@ -2,11 +2,13 @@ import type { Clock } from '@swissbrain/service-kit/clock';
 import type { Database } from '@swissbrain/service-kit/database';
 import type { Logger } from '@swissbrain/service-kit/logger';
 import type { Rpc } from '@swissbrain/service-kit/rpc';
+import type { Deltas } from '../follow/deltas.ts';
 import type { SandboxDriver } from '../sandbox/driver.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { ToolRegistry } from '../tools/registry.ts';
 import type { LiveRuns } from './live-runs.ts';
 import type { ModelChoice } from './models.ts';
+import type { Modes } from './modes.ts';
 import type { RunSettings } from './run-context.ts';
 
 /** What every run of this process is worked on with. */
@@ -19,6 +21,8 @@ export interface Engine {
   readonly objects: ObjectStore;
   readonly tools: ToolRegistry;
   readonly choice: ModelChoice;
+  readonly modes: Modes;
+  readonly deltas: Deltas;
   readonly live: LiveRuns;
   /** Names this process in leases; another one never has the same. */
   readonly owner: string;

@@ -19,7 +19,7 @@ export async function runGoal(context: RunContext, rows: readonly StepRow[]): Pr
   const messages = readConversation(await loadConversation(database, context.run.id));
   const state: GoalState = {
     context,
-    model: choice.model,
+    models: choice.models,
     messages,
     known: new Map(rows.map((row) => [row.step_key, row])),
     nextIndex: rows.length,
@@ -38,11 +38,9 @@ export async function runGoal(context: RunContext, rows: readonly StepRow[]): Pr
         await runAskedCall(state, call, next.asked, answered + place);
       continue;
     }
-    if (state.modelCalls >= settings.goalMaxSteps) {
-      throw new RunFailed(
-        'max_steps_reached',
-        `the goal was not reached within ${settings.goalMaxSteps} model calls`,
-      );
+    const mostCalls = Math.min(settings.goalMaxSteps, context.mode.limits.max_steps);
+    if (state.modelCalls >= mostCalls) {
+      throw new RunFailed('max_steps_reached', `the goal was not reached within ${mostCalls} model calls`);
     }
     await callModel(state);
   }

@@ -1,57 +1,50 @@
-import { generateText, type ModelMessage, type ToolSet, tool } from 'ai';
+import { type ToolSet, tool } from 'ai';
+import { allowsTool } from '../domain/mode.ts';
+import { usageOfTokens } from '../domain/model-tokens.ts';
+import { dearestUsage } from '../domain/usage.ts';
 import type { Tool } from '../tools/tool.ts';
+import { askModel, type Outcome } from './ask-model.ts';
 import { assistantMessage, messageRow, openingMessage, toModelMessages } from './goal-messages.ts';
 import type { GoalState } from './goal-state.ts';
-import { finishGoalStep, startGoalStep } from './goal-step.ts';
-import { describeModelFailure, estimateCall, usageOfCall } from './models.ts';
+import { finishGoalStep, type StartedStep, startGoalStep } from './goal-step.ts';
+import { worstCases } from './models.ts';
+import type { RunContext } from './run-context.ts';
 import { RunFailed } from './stops.ts';
 
-const instructions =
-  'You are an agent that reaches the user’s goal by working in a sandbox with the tools you are given. ' +
-  'Look before you act, check results by running them, and correct what fails. Keep files that the user should ' +
-  'get under artifacts/ of the workspace. When the goal is reached, or cannot be, answer in words without calling a ' +
-  'tool: what you did, what came out, and which artifacts to look at.';
+/** The tools that the model of this run may call: of its mode, offered to models and usable here. */
+function offeredTools({ tools, mode }: RunContext): readonly Tool[] {
+  return tools.list().filter((each) => each.offered && allowsTool(mode, each) && each.unavailable() === null);
+}
 
-/** The tools that a model may call, without anything that would run them: the loop does that. */
-function offer(tools: readonly Tool[]): ToolSet {
-  const offered = tools.filter((candidate) => candidate.offered && candidate.unavailable() === null);
+/** The tools for the model, without anything that would run them: the loop does that. */
+function toolSet(tools: readonly Tool[]): ToolSet {
   return Object.fromEntries(
-    offered.map((candidate) => [
-      candidate.name,
-      tool({ description: candidate.description, inputSchema: candidate.input }),
-    ]),
+    tools.map(({ name, description, input }) => [name, tool({ description, inputSchema: input })]),
   );
 }
 
-/** One call of the model: its answer, or what to tell the user. @throws RunStopped when the run is stopped */
-async function ask({ context, model }: GoalState, messages: ModelMessage[]) {
-  const { signal } = context;
-  const timeout = AbortSignal.timeout(model.timeoutMs);
+/** Bytes that a tool takes of the prompt beside its description, about. */
+const bytesPerTool = 700;
+
+/** One question to the models of the run's mode; what they say goes out live. */
+async function ask(
+  state: GoalState,
+  step: StartedStep,
+  messages: ReturnType<typeof toModelMessages>,
+): Promise<Outcome> {
+  const { context, models } = state;
+  const { run, claim, mode, deltas, signal, clock, log } = context;
+  const live = deltas.open({ runId: run.id, stepId: step.stepId, attempt: claim.attempt });
+  const { max_output_tokens: maxOutputTokens } = mode.limits;
   try {
-    const { text, toolCalls, usage, finishReason } = await generateText({
-      model: model.model,
-      instructions,
-      messages,
-      tools: offer(context.tools.list()),
-      maxOutputTokens: model.maxOutputTokens,
-      maxRetries: 2,
-      abortSignal: AbortSignal.any([signal, timeout]),
+    return await askModel({
+      ...{ models: models.forMode(run.mode), retry: models.retry, messages },
+      ...{ instructions: mode.instructions, tools: toolSet(offeredTools(context)) },
+      ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
+      ...{ runId: run.id, signal, clock, log, onText: live.add },
     });
-    const calls = toolCalls.map(({ toolCallId, toolName, input }) => ({
-      toolCallId,
-      toolName,
-      input: input ?? null,
-    }));
-    return { kind: 'answer' as const, text, calls, usage, finishReason };
-  } catch (error) {
-    signal.throwIfAborted();
-    const failure = timeout.aborted
-      ? {
-          code: 'model_timeout',
-          message: `the model did not answer within ${model.timeoutMs / 1_000} seconds`,
-        }
-      : describeModelFailure(error);
-    return { kind: 'failure' as const, failure };
+  } finally {
+    live.close();
   }
 }
 
@@ -61,8 +54,8 @@ async function ask({ context, model }: GoalState, messages: ModelMessage[]) {
  * @throws RunFailed with the model's failure
  */
 export async function callModel(state: GoalState): Promise<void> {
-  const { context, model, messages } = state;
-  const { clock } = context;
+  const { context, models, messages } = state;
+  const { clock, mode, budget, run } = context;
   const opening = messages.length === 0 ? [openingMessage(context)] : [];
   messages.push(...opening);
   const index = messages.length;
@@ -75,40 +68,47 @@ export async function callModel(state: GoalState): Promise<void> {
     );
   }
   const prompt = toModelMessages(messages);
-  const promptBytes = Buffer.byteLength(JSON.stringify(prompt)) + Buffer.byteLength(instructions) + 1_500;
+  const tools = offeredTools(context);
+  const promptBytes =
+    Buffer.byteLength(JSON.stringify(prompt)) +
+    Buffer.byteLength(mode.instructions) +
+    tools.reduce((sum, { description }) => sum + description.length + bytesPerTool, 0);
+  const candidates = models.forMode(run.mode);
+  const cases = worstCases(candidates, promptBytes, mode.limits.max_output_tokens);
   const step = await startGoalStep(
     state,
     {
       key,
       tool: 'llm',
-      name: model.name,
+      name: candidates[0]?.name ?? 'llm',
       input: { messages: index },
       required: true,
-      worstCase: estimateCall(model, promptBytes),
+      worstCase: dearestUsage(cases, budget.prices),
     },
     opening.map((message, place) => messageRow(place, message)),
   );
   const startedAt = clock.monotonicMs();
-  const answer = await ask(state, prompt);
+  const outcome = await ask(state, step, prompt);
   const durationMs = Math.round(clock.monotonicMs() - startedAt);
-  if (answer.kind === 'failure') {
-    const { failure } = answer;
+  if (outcome.kind === 'failure') {
+    const { code, message } = outcome.failure;
     await finishGoalStep(state, step, {
-      output: null,
+      output: { tries: outcome.tries },
       usage: [],
       durationMs,
-      error: failure,
+      error: { code, message },
       messages: [],
       artifacts: [],
     });
-    throw new RunFailed(failure.code, failure.message);
+    throw new RunFailed(code, message);
   }
-  const { text, calls, usage } = answer;
+  const { text, calls, tokens, model, tries, finishReason } = outcome;
   const message = assistantMessage(text, calls);
-  const { inputTokens = 0, outputTokens = 0 } = usage;
+  const inputTokens = tokens.input + tokens.cacheRead + tokens.cacheWrite;
+  const { output: outputTokens } = tokens;
   await finishGoalStep(state, step, {
-    output: { text, tool_calls: calls.length, finish_reason: answer.finishReason },
-    usage: usageOfCall(model, usage),
+    output: { text, tool_calls: calls.length, finish_reason: finishReason, model: model.name, tries, tokens },
+    usage: usageOfTokens(model, tokens),
     durationMs,
     error: null,
     messages: [messageRow(index, message, { stepId: step.stepId, inputTokens, outputTokens })],

@@ -1,79 +1,149 @@
 import { createAnthropic } from '@ai-sdk/anthropic';
+import { createOpenAI } from '@ai-sdk/openai';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
-import { modelOperation } from '@swissbrain/shared-schema/operations';
-import { APICallError, type LanguageModel, type LanguageModelUsage } from 'ai';
+import type { LanguageModel } from 'ai';
 import type { Config } from '../config.ts';
+import { type TokenPrice, worstCaseOfCall } from '../domain/model-tokens.ts';
 import type { Usage } from '../domain/usage.ts';
+import type { ModelConfig, ModelEntry, ModeOverride } from './model-config.ts';
 
-/** The model of this installation. */
-export interface Model {
+/** One model that can be asked. */
+export interface Model extends TokenPrice {
+  /** As the configuration calls it. */
+  readonly key: string;
+  /** As the provider calls it. */
   readonly name: string;
+  readonly provider: ModelEntry['provider'];
   readonly model: LanguageModel;
+  /** Prompt and answer together. */
+  readonly contextTokens: number;
   readonly maxOutputTokens: number;
   readonly timeoutMs: number;
+  readonly temperature: number | undefined;
+  readonly stream: boolean;
 }
 
-/** The model, or why there is none and what to set. */
-export type ModelChoice = { readonly model: Model } | { readonly reason: string };
+/** How calls that fail are made again. */
+export interface RetrySettings {
+  /** Beside the first try, for each model. */
+  readonly retries: number;
+  /** Before the first repetition, about; it doubles. */
+  readonly waitMs: number;
+  /** A provider that wants a longer pause than this counts as failed. */
+  readonly longestWaitMs: number;
+}
+
+/** The models of this installation. */
+export interface Models {
+  /** The models to ask in a mode: the first, and in order those that stand in for it. */
+  forMode(mode: string): readonly Model[];
+  /** What the configuration changes of a mode. */
+  override(mode: string): ModeOverride;
+  readonly retry: RetrySettings;
+}
+
+/** The models, or why there are none and what to set. */
+export type ModelChoice = { readonly models: Models } | { readonly reason: string };
 
 const howTo =
-  'set MODEL_NAME together with MODEL_BASE_URL (any OpenAI-compatible server; MODEL_API_KEY where it wants one) ' +
-  'or with ANTHROPIC_API_KEY';
+  'set MODEL_NAME together with MODEL_BASE_URL (any OpenAI-compatible server; MODEL_API_KEY where it wants one), ' +
+  'OPENAI_API_KEY or ANTHROPIC_API_KEY, or describe several models in MODEL_CONFIG';
 
-/** Chooses the model from the configuration; an OpenAI-compatible server wins over Anthropic. */
-export function chooseModel(config: Config): ModelChoice {
-  const {
-    MODEL_NAME: name,
-    MODEL_BASE_URL: baseURL,
-    MODEL_API_KEY: apiKey,
-    ANTHROPIC_API_KEY: anthropicKey,
-  } = config;
-  if (!name || (!baseURL && !anthropicKey)) return { reason: `no model is configured: ${howTo}` };
-  const model = baseURL
-    ? createOpenAICompatible({ name: 'openai-compatible', baseURL, ...(apiKey ? { apiKey } : {}) })(name)
-    : createAnthropic({
-        ...(anthropicKey ? { apiKey: anthropicKey } : {}),
-        ...(config.ANTHROPIC_BASE_URL ? { baseURL: config.ANTHROPIC_BASE_URL } : {}),
-      })(name);
-  const maxOutputTokens = config.MODEL_MAX_OUTPUT_TOKENS;
-  return { model: { name, model, maxOutputTokens, timeoutMs: config.MODEL_TIMEOUT_SECONDS * 1_000 } };
+/** What a cached token counts where the configuration does not say: never less than the provider charges. */
+const cachePercents: Readonly<Record<ModelEntry['provider'], readonly [read: number, write: number]>> = {
+  anthropic: [10, 125],
+  openai: [50, 100],
+  'openai-compatible': [100, 100],
+};
+const defaultContextTokens: Readonly<Record<ModelEntry['provider'], number>> = {
+  anthropic: 200_000,
+  openai: 128_000,
+  'openai-compatible': 32_000,
+};
+
+/** The configuration of a single model in variables of its own, as the one of several. */
+function single(config: Config): ModelConfig | undefined {
+  const { MODEL_NAME: name, MODEL_BASE_URL: baseUrl } = config;
+  const { OPENAI_API_KEY: openaiKey, ANTHROPIC_API_KEY: anthropicKey } = config;
+  if (!name || !(baseUrl || openaiKey || anthropicKey)) return undefined;
+  const hosted = anthropicKey && (!openaiKey || name.startsWith('claude')) ? 'anthropic' : 'openai';
+  const provider = baseUrl ? 'openai-compatible' : hosted;
+  const contextTokens = config.MODEL_CONTEXT_TOKENS;
+  return {
+    models: {
+      model: {
+        ...{ provider, model: name },
+        ...(baseUrl ? { base_url: baseUrl } : {}),
+        ...(contextTokens ? { context_tokens: contextTokens } : {}),
+      },
+    },
+    default: ['model'],
+    modes: {},
+  };
 }
 
-/** Usage of a finished call in tokens, cached ones counted as input. */
-export function usageOfCall(model: Model, usage: LanguageModelUsage): readonly Usage[] {
-  const lines = [
-    { operation: modelOperation(model.name, 'input'), quantity: String(usage.inputTokens ?? 0) },
-    { operation: modelOperation(model.name, 'output'), quantity: String(usage.outputTokens ?? 0) },
-  ];
-  return lines.filter((line) => line.quantity !== '0');
-}
-
-/**
- * The most a call may use: three bytes of text to a token, which is above what tokenizers need for prose and code,
- * and all of the output it is allowed.
- */
-export function estimateCall(model: Model, promptBytes: number): readonly Usage[] {
-  return [
-    { operation: modelOperation(model.name, 'input'), quantity: String(Math.ceil(promptBytes / 3) + 200) },
-    { operation: modelOperation(model.name, 'output'), quantity: String(model.maxOutputTokens) },
-  ];
-}
-
-/** What a failed call is to the user: a stable code and a message without the provider's request. */
-export function describeModelFailure(error: unknown): { readonly code: string; readonly message: string } {
-  const cause = error instanceof Error && 'lastError' in error ? error.lastError : error;
-  if (APICallError.isInstance(cause)) {
-    const status = cause.statusCode;
-    if (status === 401 || status === 403)
-      return { code: 'model_unauthorized', message: `the model server refused the key (${status})` };
-    if (status === 429)
-      return { code: 'model_rate_limited', message: 'the model server limits the rate of requests' };
-    if (status !== undefined)
-      return { code: 'model_error', message: `the model server answered ${status}: ${cause.message}` };
-    return { code: 'model_unreachable', message: `the model server cannot be reached: ${cause.message}` };
+function connect(entry: ModelEntry, name: string, config: Config): LanguageModel {
+  const { provider, base_url: given } = entry;
+  if (provider === 'openai-compatible') {
+    const apiKey = entry.api_key ?? config.MODEL_API_KEY;
+    const connection = { name: provider, baseURL: given ?? '', includeUsage: true };
+    return createOpenAICompatible({ ...connection, ...(apiKey ? { apiKey } : {}) })(name);
   }
-  if (cause instanceof Error && cause.name === 'TimeoutError') {
-    return { code: 'model_timeout', message: 'the model did not answer in time' };
-  }
-  return { code: 'model_error', message: cause instanceof Error ? cause.message : String(cause) };
+  const hosted =
+    provider === 'anthropic'
+      ? { key: config.ANTHROPIC_API_KEY, url: config.ANTHROPIC_BASE_URL }
+      : { key: config.OPENAI_API_KEY, url: config.OPENAI_BASE_URL };
+  const apiKey = entry.api_key ?? hosted.key;
+  const baseURL = given ?? hosted.url;
+  const connection = { ...(apiKey ? { apiKey } : {}), ...(baseURL ? { baseURL } : {}) };
+  return provider === 'anthropic' ? createAnthropic(connection)(name) : createOpenAI(connection).chat(name);
+}
+
+function toModel(key: string, entry: ModelEntry, config: Config): Model {
+  const { provider, model: name = key } = entry;
+  const [cachedInputPercent, cacheWritePercent] = cachePercents[provider];
+  return {
+    ...{ key, name, provider, model: connect(entry, name, config) },
+    contextTokens: entry.context_tokens ?? defaultContextTokens[provider],
+    maxOutputTokens: entry.max_output_tokens ?? config.MODEL_MAX_OUTPUT_TOKENS,
+    timeoutMs: (entry.timeout_seconds ?? config.MODEL_TIMEOUT_SECONDS) * 1_000,
+    temperature: entry.temperature,
+    stream: entry.stream ?? true,
+    priceAs: entry.price_as ?? name.slice(0, 80),
+    cachedInputPercent: entry.cached_input_percent ?? cachedInputPercent,
+    cacheWritePercent: entry.cache_write_percent ?? cacheWritePercent,
+  };
+}
+
+/** Puts the models of the configuration together; `MODEL_CONFIG` wins over the variables for a single one. */
+export function chooseModels(config: Config): ModelChoice {
+  const described = config.MODEL_CONFIG ?? single(config);
+  if (!described) return { reason: `no model is configured: ${howTo}` };
+  const byKey = new Map(
+    Object.entries(described.models).map(([key, entry]) => [key, toModel(key, entry, config)]),
+  );
+  const resolve = (keys: readonly string[]) => keys.flatMap((key) => byKey.get(key) ?? []);
+  const override = (mode: string) => new Map(Object.entries(described.modes)).get(mode) ?? {};
+  return {
+    models: {
+      forMode: (mode) => resolve(override(mode).models ?? described.default),
+      override,
+      retry: {
+        retries: config.MODEL_RETRIES,
+        waitMs: config.MODEL_RETRY_MS,
+        longestWaitMs: config.MODEL_RETRY_LONGEST_SECONDS * 1_000,
+      },
+    },
+  };
+}
+
+/** The most a call may use, for each model that may answer it. */
+export function worstCases(
+  models: readonly Model[],
+  promptBytes: number,
+  maxOutputTokens = Number.POSITIVE_INFINITY,
+): readonly (readonly Usage[])[] {
+  return models.map((model) =>
+    worstCaseOfCall(model, promptBytes, Math.min(maxOutputTokens, model.maxOutputTokens)),
+  );
 }

@@ -2,6 +2,8 @@ import type { Clock } from '@swissbrain/service-kit/clock';
 import type { Database } from '@swissbrain/service-kit/database';
 import type { Logger } from '@swissbrain/service-kit/logger';
 import type { Budget } from '../domain/budget.ts';
+import type { ModeFile } from '../domain/mode.ts';
+import type { Deltas } from '../follow/deltas.ts';
 import type { Claim } from '../operations/claims.ts';
 import type { StoredInput } from '../operations/prepare-run.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
@@ -16,6 +18,7 @@ export interface RunSettings {
   readonly maxParallelSteps: number;
   /** A run that takes its worker down each time must end, too. */
   readonly maxAttempts: number;
+  /** Model calls of any goal run, whatever its mode allows. */
   readonly goalMaxSteps: number;
   readonly artifactMaxBytes: number;
 }
@@ -32,6 +35,8 @@ export interface RunContext {
   readonly objects: ObjectStore;
   readonly tools: ToolRegistry;
   readonly choice: ModelChoice;
+  readonly mode: ModeFile;
+  readonly deltas: Deltas;
   readonly workspace: Workspace;
   readonly sandboxSeconds: number;
   readonly budget: Budget;

@@ -43,13 +43,14 @@ type Outcome =
 
 function createContext(engine: Engine, claimed: ClaimedRun, live: LiveRun): RunContext {
   const { run, steps } = claimed;
-  const { database, rpc, objects, driver, tools, choice, clock, settings } = engine;
+  const { database, rpc, objects, driver, tools, choice, modes, deltas, clock, settings } = engine;
   const { claim, signal } = live;
   const { prices, limits } = readReservation(run.reservation);
   const inputs: Record<string, StoredInput> = storedInputs.parse(run.inputs);
   const log = engine.log.child({ run_id: run.id, attempt: claim.attempt });
   return {
-    ...{ run, claim, inputs, signal, log, clock, database, objects, tools, choice, settings },
+    ...{ run, claim, inputs, signal, log, clock, database, objects, tools, choice, deltas, settings },
+    mode: modes.get(run.mode),
     sandboxSeconds: limits.seconds,
     budget: createBudget(prices, run.held_micro, run.consumed_micro),
     hold: { database, rpc, claim, signal, reservationId: run.reservation_id ?? '' },

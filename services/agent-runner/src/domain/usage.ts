@@ -38,3 +38,14 @@ export function priceUsage(lines: readonly Usage[], prices: PriceList): bigint {
   }
   return total;
 }
+
+/** Of several usages the one that costs most; nothing of none. */
+export function dearestUsage(cases: readonly (readonly Usage[])[], prices: PriceList): readonly Usage[] {
+  let dearest: readonly Usage[] = [];
+  let highest = -1n;
+  for (const lines of cases) {
+    const cost = priceUsage(lines, prices);
+    if (cost > highest) [dearest, highest] = [lines, cost];
+  }
+  return dearest;
+}

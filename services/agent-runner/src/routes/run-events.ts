@@ -6,6 +6,7 @@ import { type Http, principalOf } from '@swissbrain/service-kit/http';
 import { followQuery, runParams } from '@swissbrain/shared-schema/http/agent-runner';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import type { Deltas } from '../follow/deltas.ts';
 import { createFollower, type FrameSink } from '../follow/follower.ts';
 import type { LiveEvents } from '../follow/live-events.ts';
 import { readEvents, readRun } from '../operations/read-runs.ts';
@@ -46,6 +47,7 @@ function sinkOf(stream: PassThrough): FrameSink {
 export interface EventRoutes {
   readonly database: Database;
   readonly live: LiveEvents;
+  readonly deltas: Deltas;
   /** How many clients follow. */
   readonly followers: { inc(): void; dec(): void };
   /** So often a stream says that it lives, and looks for rows that were missed while NATS was away. */
@@ -54,7 +56,7 @@ export interface EventRoutes {
 
 /** Sends a run's events into a stream until the run or the client ends. */
 async function follow(
-  { database, live, followers, heartbeatMs }: EventRoutes,
+  { database, live, deltas, followers, heartbeatMs }: EventRoutes,
   request: FastifyRequest,
   principal: Principal,
   runId: string,
@@ -79,6 +81,10 @@ async function follow(
       request.log.warn({ err: error, run_id: runId }, 'the events of a run cannot be read'),
   });
   const unlisten = await live.listen({ id: runId, rootId: run.root_run_id }, follower.offer);
+  // Without an id: text as it is said is no event, and who is slow or late reads it in the messages.
+  const unlistenText = deltas.listen(runId, (delta) => {
+    if (!stream.writableNeedDrain) stream.write(`event: delta\ndata: ${JSON.stringify(delta)}\n\n`);
+  });
   followers.inc();
   let stalledBeats = 0;
   const heartbeat = setInterval(() => {
@@ -98,6 +104,7 @@ async function follow(
     followers.dec();
     clearInterval(heartbeat);
     unlisten();
+    unlistenText();
     follower.stop();
   });
   follower.catchUp();

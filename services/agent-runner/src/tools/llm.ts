@@ -1,15 +1,12 @@
-import { generateText } from 'ai';
+import type { Clock } from '@swissbrain/service-kit/clock';
+import { jsonSchema, Output } from 'ai';
 import { z } from 'zod';
-import {
-  describeModelFailure,
-  estimateCall,
-  type Model,
-  type ModelChoice,
-  usageOfCall,
-} from '../agent/models.ts';
+import { askModel } from '../agent/ask-model.ts';
+import { type ModelChoice, type Models, worstCases } from '../agent/models.ts';
+import { usageOfTokens } from '../domain/model-tokens.ts';
 import type { Tool, ToolContext, ToolResult } from './tool.ts';
 
-/** The call's own time limit ends it first. */
+/** The call's own time limits end it first. */
 const graceSeconds = 10;
 
 const llmInput = z.strictObject({
@@ -20,41 +17,50 @@ const llmInput = z.strictObject({
   system: z.string().min(1).max(100_000).optional(),
   temperature: z.number().min(0).max(2).optional(),
   max_output_tokens: z.number().int().min(1).max(200_000).optional(),
+  schema: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe('JSON Schema of an object; the answer then follows it and is output.object'),
 });
 type LlmInput = z.infer<typeof llmInput>;
 
-async function ask(model: Model, input: LlmInput, context: ToolContext): Promise<ToolResult> {
-  const timeout = AbortSignal.timeout(model.timeoutMs);
-  try {
-    const answer = await generateText({
-      model: model.model,
-      prompt: input.prompt,
-      ...(input.system === undefined ? {} : { instructions: input.system }),
-      ...(input.temperature === undefined ? {} : { temperature: input.temperature }),
-      maxOutputTokens: input.max_output_tokens ?? model.maxOutputTokens,
-      maxRetries: 2,
-      abortSignal: AbortSignal.any([context.signal, timeout]),
-    });
-    return {
-      output: { text: answer.text, finish_reason: answer.finishReason, model: model.name },
-      usage: usageOfCall(model, answer.totalUsage),
-    };
-  } catch (error) {
-    context.signal.throwIfAborted();
-    const failure = timeout.aborted
-      ? {
-          code: 'model_timeout',
-          message: `the model did not answer within ${model.timeoutMs / 1_000} seconds`,
-        }
-      : describeModelFailure(error);
-    return { output: null, usage: [], failure };
+/** The models that answer steps of playbooks. */
+const mode = 'playbook';
+
+async function ask(models: Models, input: LlmInput, context: ToolContext, clock: Clock): Promise<ToolResult> {
+  const outcome = await askModel({
+    models: models.forMode(mode),
+    retry: models.retry,
+    instructions: input.system ?? '',
+    messages: [{ role: 'user', content: input.prompt }],
+    ...(input.temperature === undefined ? {} : { temperature: input.temperature }),
+    ...(input.max_output_tokens === undefined ? {} : { maxOutputTokens: input.max_output_tokens }),
+    ...(input.schema ? { output: Output.object({ schema: jsonSchema(input.schema) }) } : {}),
+    ...{ runId: context.runId, signal: context.signal, log: context.log, clock },
+  });
+  if (outcome.kind === 'failure') {
+    const { code, message } = outcome.failure;
+    return { output: null, usage: [], failure: { code, message } };
   }
+  const { text, object, finishReason, model, tokens } = outcome;
+  const said = { text, ...(input.schema ? { object } : {}) };
+  return {
+    output: { ...said, finish_reason: finishReason, model: model.name, tokens },
+    usage: usageOfTokens(model, tokens),
+  };
 }
 
 const textOf = (value: unknown) => (typeof value === 'string' ? value : '');
 
-/** Asks the configured model once. */
-export function createLlmTool(choice: ModelChoice): Tool<LlmInput> {
+/** The longest that asking can take, with every repetition and every model that stands in. */
+function longestSeconds({ forMode, retry }: Models): number {
+  const pauses = retry.retries * retry.longestWaitMs;
+  const each = forMode(mode).map(({ timeoutMs }) => timeoutMs * (retry.retries + 1) + pauses);
+  return each.reduce((sum, next) => sum + next, 0) / 1_000;
+}
+
+/** Asks the configured model once; another answers where it cannot. */
+export function createLlmTool(choice: ModelChoice, clock: Clock): Tool<LlmInput> {
   return {
     name: 'llm',
     type: 'llm',
@@ -63,19 +69,20 @@ export function createLlmTool(choice: ModelChoice): Tool<LlmInput> {
     offered: false,
     effect: 'read',
     resume: 'repeat',
-    timeoutSeconds: 'reason' in choice ? 1 : Math.ceil(choice.model.timeoutMs / 1_000) + graceSeconds,
+    timeoutSeconds: ('reason' in choice ? 0 : longestSeconds(choice.models)) + graceSeconds,
     unavailable: () => ('reason' in choice ? choice.reason : null),
     estimate(input) {
       if ('reason' in choice) return [];
-      const { model } = choice;
-      const limit =
-        typeof input.max_output_tokens === 'number' ? input.max_output_tokens : model.maxOutputTokens;
-      const bytes = Buffer.byteLength(textOf(input.prompt) + textOf(input.system));
-      return estimateCall({ ...model, maxOutputTokens: limit }, bytes);
+      const limit = typeof input.max_output_tokens === 'number' ? input.max_output_tokens : undefined;
+      const schema = input.schema === undefined ? '' : JSON.stringify(input.schema);
+      const bytes = Buffer.byteLength(textOf(input.prompt) + textOf(input.system) + schema);
+      // Nobody knows yet which of them will answer; models of one price are one.
+      const cases = worstCases(choice.models.forMode(mode), bytes, limit);
+      return [...new Map(cases.map((lines) => [lines[0]?.operation, lines])).values()].flat();
     },
     run(input, context) {
       if ('reason' in choice) throw new Error('the llm tool runs only where a model is configured');
-      return ask(choice.model, input, context);
+      return ask(choice.models, input, context, clock);
     },
   };
 }
