@@ -204,8 +204,8 @@ COMMENT ON COLUMN public.agent_runs.run_seq IS 'Number of the last event of this
 COMMENT ON COLUMN public.agent_runs.session_no IS 'Part of the sandbox session''s name; raised only when a session is lost';
 COMMENT ON COLUMN public.agent_runs.cancel_requested_at IS 'A cancel is on its way: nothing completes the run any more';
 COMMENT ON COLUMN public.agent_runs.planning_done IS 'No further step will be added: the run ends with its last open step';
-COMMENT ON COLUMN public.agent_runs.step_count IS 'All steps, as the next four kept by trigger_update_run_statistics';
-COMMENT ON COLUMN public.agent_runs.open_steps IS 'Steps that are pending or running; kept by trigger_update_run_statistics';
+COMMENT ON COLUMN public.agent_runs.step_count IS 'All steps, as the next four kept by the triggers of agent_steps';
+COMMENT ON COLUMN public.agent_runs.open_steps IS 'Steps that are pending or running; kept by the triggers of agent_steps';
 COMMENT ON COLUMN public.agent_runs.completed_steps IS 'Of step_count';
 COMMENT ON COLUMN public.agent_runs.failed_steps IS 'Of step_count';
 COMMENT ON COLUMN public.agent_runs.required_failed_steps IS 'One is enough for the run to fail';
@@ -292,7 +292,8 @@ CREATE POLICY agent_steps_read ON public.agent_steps FOR SELECT TO authenticated
 CREATE POLICY agent_steps_service ON public.agent_steps FOR ALL TO sb_agent_runner
   USING (true)
   WITH CHECK (true);
-CREATE TRIGGER trigger_update_run_statistics AFTER INSERT OR DELETE OR UPDATE ON public.agent_steps FOR EACH ROW EXECUTE FUNCTION public.update_run_statistics();
+CREATE TRIGGER agent_steps_count_new AFTER INSERT ON public.agent_steps REFERENCING NEW TABLE AS new_steps FOR EACH STATEMENT EXECUTE FUNCTION public.count_new_steps();
+CREATE TRIGGER trigger_update_run_statistics AFTER DELETE OR UPDATE ON public.agent_steps FOR EACH ROW EXECUTE FUNCTION public.update_run_statistics();
 GRANT SELECT ON TABLE public.agent_steps TO authenticated;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE public.agent_steps TO sb_agent_runner;
 GRANT INSERT, SELECT, UPDATE (finished_at, status) ON TABLE public.agent_steps TO sb_agent_runner_user;
@@ -2147,6 +2148,45 @@ end
 $function$;
 COMMENT ON FUNCTION public.consume_usage(jsonb) IS 'consume_credits for many lines of many runs in few statements. Items: root_run_id, run_id, step_id, key, operation, quantity (zero is recorded), occurred_at. All or nothing';
 
+CREATE OR REPLACE FUNCTION public.count_new_steps()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+DECLARE
+  added record;
+BEGIN
+  FOR added IN
+    SELECT run_id,
+      count(*) AS total,
+      count(*) FILTER (WHERE status IN ('pending', 'running')) AS opened,
+      count(*) FILTER (WHERE status = 'completed') AS completed,
+      count(*) FILTER (WHERE status = 'failed') AS failed,
+      count(*) FILTER (WHERE status = 'failed' AND required) AS required_failed,
+      count(*) FILTER (WHERE billable) AS billed,
+      coalesce(sum(cost_micro) FILTER (WHERE status NOT IN ('pending', 'running')), 0) AS cost
+    FROM new_steps
+    GROUP BY run_id
+    ORDER BY run_id
+  LOOP
+    UPDATE public.agent_runs SET
+      step_count = step_count + added.total,
+      open_steps = open_steps + added.opened,
+      completed_steps = completed_steps + added.completed,
+      failed_steps = failed_steps + added.failed,
+      required_failed_steps = required_failed_steps + added.required_failed,
+      billable_steps = billable_steps + added.billed,
+      consumed_micro = consumed_micro + added.cost,
+      updated_at = now()
+    WHERE id = added.run_id;
+  END LOOP;
+  RETURN NULL;
+END
+$function$;
+COMMENT ON FUNCTION public.count_new_steps() IS 'Adds the steps that one statement has inserted to the counters of their runs, each run in one UPDATE';
+
 CREATE OR REPLACE FUNCTION public.decrypt_token(p_cipher bytea, p_credential_id uuid, p_field text, p_key_id text, p_key text)
  RETURNS text
  LANGUAGE plpgsql
@@ -2719,7 +2759,7 @@ CREATE OR REPLACE FUNCTION public.update_run_statistics()
  SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 DECLARE
-  total int := 0;
+  total int := -1;
   opened int := 0;
   completed int := 0;
   failed int := 0;
@@ -2727,17 +2767,14 @@ DECLARE
   billed int := 0;
   cost bigint := 0;
 BEGIN
-  IF TG_OP <> 'INSERT' THEN
-    total := -1;
-    IF OLD.status IN ('pending', 'running') THEN opened := -1; ELSE cost := -OLD.cost_micro; END IF;
-    IF OLD.status = 'completed' THEN completed := -1; END IF;
-    IF OLD.status = 'failed' THEN
-      failed := -1;
-      IF OLD.required THEN required_failed := -1; END IF;
-    END IF;
-    IF OLD.billable THEN billed := -1; END IF;
+  IF OLD.status IN ('pending', 'running') THEN opened := -1; ELSE cost := -OLD.cost_micro; END IF;
+  IF OLD.status = 'completed' THEN completed := -1; END IF;
+  IF OLD.status = 'failed' THEN
+    failed := -1;
+    IF OLD.required THEN required_failed := -1; END IF;
   END IF;
-  IF TG_OP <> 'DELETE' THEN
+  IF OLD.billable THEN billed := -1; END IF;
+  IF TG_OP = 'UPDATE' THEN
     total := total + 1;
     IF NEW.status IN ('pending', 'running') THEN opened := opened + 1; ELSE cost := cost + NEW.cost_micro; END IF;
     IF NEW.status = 'completed' THEN completed := completed + 1; END IF;
@@ -2758,7 +2795,7 @@ BEGIN
       billable_steps = billable_steps + billed,
       consumed_micro = consumed_micro + cost,
       updated_at = now()
-    WHERE id = coalesce(NEW.run_id, OLD.run_id);
+    WHERE id = OLD.run_id;
   END IF;
   RETURN NULL;
 END

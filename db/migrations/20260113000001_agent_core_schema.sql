@@ -84,7 +84,7 @@ COMMENT ON COLUMN public.agent_runs.playbook IS 'The steps as they were given; n
 COMMENT ON COLUMN public.agent_runs.inputs IS 'Values that steps refer to';
 COMMENT ON COLUMN public.agent_runs.options IS 'Choices of the one who asked, beside the budget';
 COMMENT ON COLUMN public.agent_runs.lease_owner IS 'The worker that has the run, or the dispatcher that has offered it';
-COMMENT ON COLUMN public.agent_runs.step_count IS 'All steps, as the next four kept by trigger_update_run_statistics';
+COMMENT ON COLUMN public.agent_runs.step_count IS 'All steps, as the next four kept by the triggers of agent_steps';
 COMMENT ON COLUMN public.agent_runs.completed_steps IS 'Of step_count';
 COMMENT ON COLUMN public.agent_runs.failed_steps IS 'Of step_count';
 COMMENT ON COLUMN public.agent_runs.required_failed_steps IS 'One is enough for the run to fail';
@@ -99,7 +99,7 @@ COMMENT ON COLUMN public.agent_runs.run_seq IS 'Number of the last event of this
 COMMENT ON COLUMN public.agent_runs.session_no IS 'Part of the sandbox session''s name; raised only when a session is lost';
 COMMENT ON COLUMN public.agent_runs.cancel_requested_at IS 'A cancel is on its way: nothing completes the run any more';
 COMMENT ON COLUMN public.agent_runs.planning_done IS 'No further step will be added: the run ends with its last open step';
-COMMENT ON COLUMN public.agent_runs.open_steps IS 'Steps that are pending or running; kept by trigger_update_run_statistics';
+COMMENT ON COLUMN public.agent_runs.open_steps IS 'Steps that are pending or running; kept by the triggers of agent_steps';
 COMMENT ON COLUMN public.agent_runs.billable_steps IS 'Steps with usage: settlement waits until credits has recorded as many';
 COMMENT ON COLUMN public.agent_runs.consumed_micro IS 'Micro-credits of finished steps at the frozen prices, by our own count';
 COMMENT ON COLUMN public.agent_runs.held_micro IS 'Micro-credits that credits holds for this run';
@@ -264,7 +264,7 @@ CREATE INDEX agent_memory_run_idx ON public.agent_memory (run_id) WHERE run_id I
 -- ---------------------------------------------------------------------------------------------------------------
 -- The counters of a run, and its end.
 --
--- Two triggers on two tables, one after the other. A step that ends changes the counters, which locks the run's row,
+-- Two triggers on two tables, one after the other (and a third for steps that are new). A step that ends changes the counters, which locks the run's row,
 -- so steps that end at once queue up there; whoever takes open_steps to 0 closes the run in that same UPDATE.
 
 -- With the rights of its owner and a plan made once: it runs with every step, and the policies of the caller's role
@@ -272,7 +272,7 @@ CREATE INDEX agent_memory_run_idx ON public.agent_memory (run_id) WHERE run_id I
 CREATE FUNCTION public.update_run_statistics() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
-  total int := 0;
+  total int := -1;
   opened int := 0;
   completed int := 0;
   failed int := 0;
@@ -280,17 +280,14 @@ DECLARE
   billed int := 0;
   cost bigint := 0;
 BEGIN
-  IF TG_OP <> 'INSERT' THEN
-    total := -1;
-    IF OLD.status IN ('pending', 'running') THEN opened := -1; ELSE cost := -OLD.cost_micro; END IF;
-    IF OLD.status = 'completed' THEN completed := -1; END IF;
-    IF OLD.status = 'failed' THEN
-      failed := -1;
-      IF OLD.required THEN required_failed := -1; END IF;
-    END IF;
-    IF OLD.billable THEN billed := -1; END IF;
+  IF OLD.status IN ('pending', 'running') THEN opened := -1; ELSE cost := -OLD.cost_micro; END IF;
+  IF OLD.status = 'completed' THEN completed := -1; END IF;
+  IF OLD.status = 'failed' THEN
+    failed := -1;
+    IF OLD.required THEN required_failed := -1; END IF;
   END IF;
-  IF TG_OP <> 'DELETE' THEN
+  IF OLD.billable THEN billed := -1; END IF;
+  IF TG_OP = 'UPDATE' THEN
     total := total + 1;
     IF NEW.status IN ('pending', 'running') THEN opened := opened + 1; ELSE cost := cost + NEW.cost_micro; END IF;
     IF NEW.status = 'completed' THEN completed := completed + 1; END IF;
@@ -311,7 +308,7 @@ BEGIN
       billable_steps = billable_steps + billed,
       consumed_micro = consumed_micro + cost,
       updated_at = now()
-    WHERE id = coalesce(NEW.run_id, OLD.run_id);
+    WHERE id = OLD.run_id;
   END IF;
   RETURN NULL;
 END
@@ -320,8 +317,50 @@ COMMENT ON FUNCTION public.update_run_statistics() IS
   'Adds the difference that one step makes to the counters of its run; no difference, no UPDATE';
 
 CREATE TRIGGER trigger_update_run_statistics
-  AFTER INSERT OR UPDATE OR DELETE ON public.agent_steps
+  AFTER UPDATE OR DELETE ON public.agent_steps
   FOR EACH ROW EXECUTE FUNCTION public.update_run_statistics();
+
+-- The steps of a playbook come in one statement, and one by one their run would be rewritten with each of them. So new
+-- steps are counted together, by a trigger of their own: one that sees all rows of a statement is for one event only.
+CREATE FUNCTION public.count_new_steps() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  added record;
+BEGIN
+  FOR added IN
+    SELECT run_id,
+      count(*) AS total,
+      count(*) FILTER (WHERE status IN ('pending', 'running')) AS opened,
+      count(*) FILTER (WHERE status = 'completed') AS completed,
+      count(*) FILTER (WHERE status = 'failed') AS failed,
+      count(*) FILTER (WHERE status = 'failed' AND required) AS required_failed,
+      count(*) FILTER (WHERE billable) AS billed,
+      coalesce(sum(cost_micro) FILTER (WHERE status NOT IN ('pending', 'running')), 0) AS cost
+    FROM new_steps
+    GROUP BY run_id
+    ORDER BY run_id
+  LOOP
+    UPDATE public.agent_runs SET
+      step_count = step_count + added.total,
+      open_steps = open_steps + added.opened,
+      completed_steps = completed_steps + added.completed,
+      failed_steps = failed_steps + added.failed,
+      required_failed_steps = required_failed_steps + added.required_failed,
+      billable_steps = billable_steps + added.billed,
+      consumed_micro = consumed_micro + added.cost,
+      updated_at = now()
+    WHERE id = added.run_id;
+  END LOOP;
+  RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION public.count_new_steps() IS
+  'Adds the steps that one statement has inserted to the counters of their runs, each run in one UPDATE';
+
+CREATE TRIGGER agent_steps_count_new
+  AFTER INSERT ON public.agent_steps
+  REFERENCING NEW TABLE AS new_steps
+  FOR EACH STATEMENT EXECUTE FUNCTION public.count_new_steps();
 
 CREATE FUNCTION public.check_run_completion() RETURNS trigger
 LANGUAGE plpgsql SET search_path = '' AS $$
@@ -450,7 +489,7 @@ CREATE POLICY agent_memory_own ON public.agent_memory FOR ALL TO sb_agent_runner
 REVOKE ALL ON TABLE
   public.agent_runs, public.agent_steps, public.agent_artifacts, public.agent_messages, public.agent_memory
   FROM PUBLIC, anon, authenticated, service_role;
-REVOKE ALL ON FUNCTION public.update_run_statistics(), public.check_run_completion(), sb.delete_agent_data()
+REVOKE ALL ON FUNCTION public.update_run_statistics(), public.count_new_steps(), public.check_run_completion(), sb.delete_agent_data()
   FROM PUBLIC, anon, authenticated, service_role;
 
 GRANT SELECT ON
@@ -476,5 +515,5 @@ GRANT DELETE ON public.agent_runs, public.agent_memory TO sb_agent_runner_user;
 DROP TRIGGER swissbrain_delete_agent_data ON auth.users;
 DROP FUNCTION sb.delete_agent_data();
 DROP TABLE public.agent_memory, public.agent_messages, public.agent_artifacts, public.agent_steps, public.agent_runs;
-DROP FUNCTION public.update_run_statistics(), public.check_run_completion();
+DROP FUNCTION public.update_run_statistics(), public.count_new_steps(), public.check_run_completion();
 DROP TYPE public.agent_mode, public.tool_type, public.agent_step_status, public.agent_run_status;

@@ -14,14 +14,15 @@ beforeAll(async () => {
   mutants = await readAllMutants();
 });
 
-// The tests of triggers start vitest anew for each of them, which a sample has no time for.
+// What is judged by tests of its own starts vitest anew for each, which a sample has no time for; bodies of functions are
+// so many that only pnpm db:mutate has.
 it(`${sample} of the defects that a schema can have are noticed`, {
   timeout: full ? 1_800_000 : 120_000,
 }, async () => {
   const subjects = full
-    ? mutants
+    ? mutants.filter(({ kind }) => kind !== 'functions')
     : drawSample(
-        mutants.filter(({ kind }) => kind !== 'triggers'),
+        mutants.filter(({ tested }) => tested === undefined),
         24,
         seed,
       );

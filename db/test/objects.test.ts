@@ -119,8 +119,11 @@ describe('the schema has', () => {
       'trigger_check_wide_research_completion',
       'trigger_update_scheduled_task_stats',
     ];
-    const found = catalog.triggers.map(({ name }) => name).filter((name) => name.startsWith('trigger_'));
-    expect(found.toSorted()).toEqual(wanted.toSorted());
+    const found = catalog.triggers.filter(({ table }) =>
+      namedTables.some((name) => table === `public.${name}`),
+    );
+    // A sixth has a part of the first: Postgres shows all new rows of a statement at once only to one for INSERT alone.
+    expect(found.map(({ name }) => name).toSorted()).toEqual([...wanted, 'agent_steps_count_new'].toSorted());
   });
 
   it('thirteen functions', () => {

@@ -4,6 +4,7 @@ import { createTestDatabase } from '@swissbrain/testkit/database';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { acting, openSession, type Session, sqlState } from './acting.ts';
 import { finishStep, readEvents, readRun, runWithSteps } from './runs.ts';
+import { onTrial } from './trial.ts';
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
 let session: Session;
@@ -66,6 +67,41 @@ describe('the counters of a run', () => {
       failed_steps: 0,
       consumed_micro: '17',
     });
+  });
+
+  it('take the new steps of one statement in one update for each of their runs', async () => {
+    const unplanned = { planningDone: false };
+    const runs = [await runWithSteps(session, 0, unplanned), await runWithSteps(session, 0, unplanned)];
+    const updates = await onTrial(session, async () => {
+      const count = `SELECT pg_stat_get_xact_tuples_updated('agent_runs'::regclass)::int AS count`;
+      const [before] = await session.query<{ count: number }>(count);
+      await session.query(
+        `INSERT INTO agent_steps (run_id, user_id, step_index, step_key, tool, name, status, required, cost_micro, usage)
+         SELECT run.id, run.user_id, i, 's' || i, 'code', 'step', step.status, i <> 3, 5, CASE WHEN i > 3 THEN '[{}]' ELSE '[]' END::jsonb
+         FROM agent_runs run, unnest('{pending,running,failed,failed,completed,skipped}'::agent_step_status[])
+           WITH ORDINALITY AS step(status, place), LATERAL (SELECT (place - 1)::int) AS index(i)
+         WHERE run.id = $1 OR run.id = $2 AND place < 3`,
+        runs.map(({ runId }) => runId),
+      );
+      const [after] = await session.query<{ count: number }>(count);
+      await session.query('COMMIT; BEGIN');
+      return (after?.count ?? 0) - (before?.count ?? 0);
+    });
+    expect(updates).toBe(2);
+    const [many, few] = [
+      await readRun(session, runs[0]?.runId ?? ''),
+      await readRun(session, runs[1]?.runId ?? ''),
+    ];
+    expect(many).toMatchObject({
+      step_count: 6,
+      open_steps: 2,
+      completed_steps: 1,
+      failed_steps: 2,
+      required_failed_steps: 1,
+      billable_steps: 2,
+      consumed_micro: '20',
+    });
+    expect(few).toMatchObject({ step_count: 2, open_steps: 2, failed_steps: 0, consumed_micro: '0' });
   });
 
   it('return to zero when the steps are taken back', async () => {

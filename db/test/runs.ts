@@ -71,6 +71,7 @@ export async function finishStep(
 export interface RunRow {
   readonly status: string;
   readonly run_seq: string;
+  readonly step_count: number;
   readonly open_steps: number;
   readonly completed_steps: number;
   readonly failed_steps: number;

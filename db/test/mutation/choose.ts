@@ -2,6 +2,7 @@ import { readCatalog } from '../../catalog.ts';
 import { withClient } from '../../migrate.ts';
 import { openSession } from '../acting.ts';
 import { constraintMutants } from './constraints.ts';
+import { functionMutants } from './functions.ts';
 import { grantMutants } from './grants.ts';
 import type { Mutant } from './mutant.ts';
 import { policyMutants } from './policies.ts';
@@ -17,6 +18,7 @@ export async function readMutants(url: string): Promise<Mutant[]> {
       ...(await constraintMutants(session)),
       ...grantMutants(catalog),
       ...(await triggerMutants(session)),
+      ...(await functionMutants(session, catalog)),
     ];
   } finally {
     await session.end();

@@ -1,6 +1,6 @@
 import { createTestDatabase, type TestDatabase } from '@swissbrain/testkit/database';
 import { type Bench, judge, judgeSound, openBench } from './judge.ts';
-import { judgeSoundTriggers, judgeTrigger } from './judge-trigger.ts';
+import { judgeByTests, judgeTestsSound } from './judge-tests.ts';
 import type { Mutant } from './mutant.ts';
 
 export interface Verdict {
@@ -17,14 +17,13 @@ export async function judgeAll(
   mutants: readonly Mutant[],
   onVerdict: (verdict: Verdict) => void = () => {},
 ): Promise<Verdict[]> {
-  await judgeSoundTriggers(mutants);
+  await judgeTestsSound(mutants);
   const verdicts: Verdict[] = [];
   const queue = [...mutants];
   const work = async (bench: Bench): Promise<void> => {
     for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
-      const { trigger } = mutant;
-      const caughtBy =
-        trigger === undefined ? await judge(bench, mutant) : await judgeTrigger(mutant, trigger);
+      const { tested } = mutant;
+      const caughtBy = tested === undefined ? await judge(bench, mutant) : await judgeByTests(mutant, tested);
       verdicts.push({ mutant, caughtBy });
       onVerdict({ mutant, caughtBy });
     }

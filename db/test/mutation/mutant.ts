@@ -1,4 +1,4 @@
-export const mutantKinds = ['policies', 'constraints', 'triggers', 'grants'] as const;
+export const mutantKinds = ['policies', 'constraints', 'triggers', 'functions', 'grants'] as const;
 export type MutantKind = (typeof mutantKinds)[number];
 
 /** One defect that a schema could have. */
@@ -8,8 +8,8 @@ export interface Mutant {
   readonly name: string;
   /** The table or function it is about, with schema. */
   readonly object: string;
-  /** Of a trigger. */
-  readonly trigger?: string;
+  /** The trigger or function whose tests judge it, as db/test/README.md names them; the checks of the schema when left out. */
+  readonly tested?: string;
   /** Makes the defect, in a transaction. */
   readonly sql: string;
 }

@@ -14,7 +14,7 @@ export async function triggerMutants(session: Session): Promise<Mutant[]> {
     const mutant = (how: string, ...sql: string[]): Mutant => ({
       kind: 'triggers',
       object: table,
-      trigger: name,
+      tested: name,
       name: `${table}: ${name} ${how}`,
       sql: sql.join('; '),
     });

@@ -144,9 +144,9 @@ export interface AgentRunsTable {
   cancel_requested_at: NullableTimestamp;
   /** No further step will be added: the run ends with its last open step. */
   planning_done: Generated<boolean>;
-  /** All steps, as the next four kept by trigger_update_run_statistics. */
+  /** All steps, as the next four kept by the triggers of agent_steps. */
   step_count: Generated<number>;
-  /** Steps that are pending or running; kept by trigger_update_run_statistics. */
+  /** Steps that are pending or running; kept by the triggers of agent_steps. */
   open_steps: Generated<number>;
   /** Of step_count. */
   completed_steps: Generated<number>;

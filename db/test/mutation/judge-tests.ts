@@ -7,20 +7,25 @@ import type { Mutant } from './mutant.ts';
 
 const root = join(import.meta.dirname, '../../..');
 
+/** A mutant that goes round in circles or waits for a lock that nobody gives back is stopped, and thereby noticed. */
+const longest = 180_000;
+const stopped = -1;
+
 /**
- * Runs the tests that db/test/README.md names for a trigger, on a clone with the mutant for their template.
+ * Runs the tests that db/test/README.md names for a trigger or function, on a clone with the mutant for their template.
  * @returns that they failed, or null when they did not
  * @throws Error when the tests could not run
  */
-export async function judgeTrigger(mutant: Mutant, trigger: string): Promise<string | null> {
+export async function judgeByTests(mutant: Mutant, tested: string): Promise<string | null> {
   const clone = await createTestDatabase();
   try {
     await withClient(clone.adminUrl, (client) => client.query(mutant.sql));
-    const files = testsOf(trigger);
+    const files = testsOf(tested);
     const { code, output } = await runTests(files, clone.name);
     if (code === 0) return null;
+    if (code === stopped) return `not done after ${longest / 1000} s`;
     const failed = /^.*(?:FAIL|×).*$/m.exec(output)?.[0].trim();
-    if (failed === undefined) throw new Error(`the tests of ${trigger} did not run:\n${output}`);
+    if (failed === undefined) throw new Error(`the tests of ${tested} did not run:\n${output}`);
     return failed;
   } finally {
     await clone.drop();
@@ -28,17 +33,17 @@ export async function judgeTrigger(mutant: Mutant, trigger: string): Promise<str
 }
 
 /**
- * Runs the tests of all triggers on the schema as it is.
+ * Runs the tests of all triggers and functions that the mutants are about on the schema as it is.
  * @throws Error when they fail: they would catch every mutant, for nothing
  */
-export async function judgeSoundTriggers(mutants: readonly Mutant[]): Promise<void> {
-  const triggers = new Set(mutants.flatMap(({ trigger }) => trigger ?? []));
-  if (triggers.size === 0) return;
+export async function judgeTestsSound(mutants: readonly Mutant[]): Promise<void> {
+  const subjects = new Set(mutants.flatMap(({ tested }) => tested ?? []));
+  if (subjects.size === 0) return;
   const clone = await createTestDatabase();
   try {
-    const files = new Set([...triggers].flatMap(testsOf));
+    const files = new Set([...subjects].flatMap(testsOf));
     const { code, output } = await runTests([...files], clone.name);
-    if (code !== 0) throw new Error(`the tests of triggers fail without a mutant:\n${output}`);
+    if (code !== 0) throw new Error(`the tests of triggers and functions fail without a mutant:\n${output}`);
   } finally {
     await clone.drop();
   }
@@ -53,6 +58,7 @@ function runTests(files: readonly string[], subject: string): Promise<{ code: nu
   return new Promise((resolve, reject) => {
     const child = spawn('vitest', ['run', '--project', 'integration', '--bail=1', ...files], {
       cwd: root,
+      timeout: longest,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
         ...withoutVitest(),
@@ -66,7 +72,7 @@ function runTests(files: readonly string[], subject: string): Promise<{ code: nu
     child.stderr.on('data', (chunk: Buffer) => chunks.push(chunk));
     child.once('error', reject);
     child.once('close', (code) =>
-      resolve({ code: code ?? 1, output: Buffer.concat(chunks).toString('utf8') }),
+      resolve({ code: code ?? stopped, output: Buffer.concat(chunks).toString('utf8') }),
     );
   });
 }
