@@ -53,6 +53,19 @@ describe('a share token', () => {
     expect(await usesOf(id)).toBe(1);
   });
 
+  test('is for its own document: who takes part in another one joins by it, and by no right from there', async () => {
+    const { owner, session } = await newSession();
+    const other = await newSession();
+    const guest = await newUser();
+    const there = await newInvite(other.session, other.owner, { role: 'editor' });
+    await redeem(there.token, guest);
+    const here = await newInvite(session, owner, { role: 'viewer' });
+    expect(await redeem(here.token, guest)).toEqual([
+      { session_id: session, owner_id: owner, role: 'viewer', previous_role: null },
+    ]);
+    expect(await participantsOf(other.session)).toMatchObject([{ user_id: guest, role: 'editor' }]);
+  });
+
   test('makes a viewer an editor, and an editor no viewer', async () => {
     const { owner, session } = await newSession();
     const [viewer, editor] = [
