@@ -120,7 +120,11 @@ describe('the schema has', () => {
       'trigger_update_scheduled_task_stats',
     ];
     // Others keep a log from being rewritten, or count what the first cannot: all new rows of a statement at once.
-    const more = ['agent_steps_count_new', 'credit_transactions_append_only', 'credit_transactions_not_emptied'];
+    const more = [
+      'agent_steps_count_new',
+      'credit_transactions_append_only',
+      'credit_transactions_not_emptied',
+    ];
     const found = catalog.triggers.filter(({ table }) =>
       namedTables.some((name) => table === `public.${name}`),
     );

@@ -104,20 +104,30 @@ describe('the counters of a run', () => {
     expect(few).toMatchObject({ step_count: 2, open_steps: 2, failed_steps: 0, consumed_micro: '0' });
   });
 
-  it('return to zero when the steps are taken back', async () => {
-    const { runId } = await runWithSteps(session, 2, { planningDone: false });
-    await finishStep(session, runId, 0, {
-      status: 'failed',
-      usage: [{ operation: 'web_search', quantity: '1' }],
+  it('return to zero when the steps are taken back, and those of another run stay', async () => {
+    const bystander = await runWithSteps(session, 2, { planningDone: false });
+    await finishStep(session, bystander.runId, 0, { status: 'completed' });
+    const before = await readRun(session, bystander.runId);
+    const { runId } = await runWithSteps(session, 3, { planningDone: false });
+    const usage = [{ operation: 'web_search', quantity: '1' }];
+    await finishStep(session, runId, 0, { status: 'failed', usage });
+    await finishStep(session, runId, 1, { status: 'completed', usage });
+    await session.query('DELETE FROM agent_steps WHERE run_id = $1 AND step_index = 1', [runId]);
+    expect(await readRun(session, runId)).toMatchObject({
+      step_count: 2,
+      completed_steps: 0,
+      billable_steps: 1,
     });
     await session.query('DELETE FROM agent_steps WHERE run_id = $1', [runId]);
     expect(await readRun(session, runId)).toMatchObject({
+      step_count: 0,
       open_steps: 0,
       failed_steps: 0,
       required_failed_steps: 0,
       billable_steps: 0,
       consumed_micro: '0',
     });
+    expect(await readRun(session, bystander.runId)).toEqual(before);
   });
 });
 

@@ -2,6 +2,7 @@ import type { Catalog } from '../../catalog.ts';
 import type { Session } from '../acting.ts';
 import { refusalOf } from '../trial.ts';
 import { defectsIn } from './bodies.ts';
+import { equivalents } from './equivalents.ts';
 import type { Mutant } from './mutant.ts';
 
 /** Those whose bodies are tried: what the design names, what its triggers call, and who lets people in. */
@@ -15,7 +16,9 @@ const named = [
   ...['update_wide_research_progress', 'check_wide_research_completion'],
 ];
 
-/** Every defect in the body of a named function that Postgres still takes for a function. */
+/**
+ * Every defect in the body of a named function that Postgres still takes for a function and that makes a difference.
+ */
 export async function functionMutants(session: Session, { functions }: Catalog): Promise<Mutant[]> {
   const mutants: Mutant[] = [];
   await session.query('BEGIN');
@@ -26,8 +29,10 @@ export async function functionMutants(session: Session, { functions }: Catalog):
       /^(.*?\$function\$)(.*)(\$function\$.*)$/s.exec(definition) ?? [];
     for (const defect of defectsIn(body)) {
       const sql = `${head}${defect.text}${tail}`;
+      const mutant = `${tested}, ${defect.name}`;
+      if (mutant in equivalents) continue;
       if ((await refusalOf(session, () => session.query(sql))) !== null) continue;
-      mutants.push({ kind: 'functions', object: name, tested, name: `${tested}, ${defect.name}`, sql });
+      mutants.push({ kind: 'functions', object: name, tested, name: mutant, sql });
     }
   }
   await session.query('ROLLBACK');

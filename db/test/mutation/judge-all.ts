@@ -10,29 +10,40 @@ export interface Verdict {
 }
 
 /**
- * Judges mutants, two at a time, each kind of database cloned once per worker.
- * Needs the environment of the global setup of the tests.
+ * Judges mutants, two at a time: by the checks of the schema, with each kind of database cloned once per worker, or by tests
+ * of their own. Needs the environment of the global setup of the tests.
  */
 export async function judgeAll(
   mutants: readonly Mutant[],
   onVerdict: (verdict: Verdict) => void = () => {},
 ): Promise<Verdict[]> {
-  await judgeTestsSound(mutants);
   const verdicts: Verdict[] = [];
-  const queue = [...mutants];
-  const work = async (bench: Bench): Promise<void> => {
-    for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
-      const { tested } = mutant;
-      const caughtBy = tested === undefined ? await judge(bench, mutant) : await judgeByTests(mutant, tested);
-      verdicts.push({ mutant, caughtBy });
-      onVerdict({ mutant, caughtBy });
-    }
+  const note = (mutant: Mutant, caughtBy: string | null): void => {
+    verdicts.push({ mutant, caughtBy });
+    onVerdict({ mutant, caughtBy });
   };
-  const soundFirst = async (bench: Bench): Promise<void> => {
-    await judgeSound(bench); // the other's clones are alike: what these pass without a mutant, they do
-    await work(bench);
+  const bySchema = mutants.filter(({ tested }) => tested === undefined);
+  if (bySchema.length > 0) {
+    const queue = [...bySchema];
+    const work = async (bench: Bench): Promise<void> => {
+      for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift())
+        note(mutant, await judge(bench, mutant));
+    };
+    const soundFirst = async (bench: Bench): Promise<void> => {
+      await judgeSound(bench); // the other's clones are alike: what these pass without a mutant, they do
+      await work(bench);
+    };
+    await Promise.all([withBench(soundFirst), withBench(work)]);
+  }
+  const byTests = mutants.flatMap((mutant) =>
+    mutant.tested === undefined ? [] : [{ mutant, tested: mutant.tested }],
+  );
+  await judgeTestsSound(mutants);
+  const work = async (): Promise<void> => {
+    for (let next = byTests.shift(); next !== undefined; next = byTests.shift())
+      note(next.mutant, await judgeByTests(next.mutant, next.tested));
   };
-  await Promise.all([withBench(soundFirst), withBench(work)]);
+  await Promise.all([work(), work()]);
   return verdicts;
 }
 

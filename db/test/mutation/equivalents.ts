@@ -1,0 +1,26 @@
+/** Defects of functions that change nothing that anybody could observe, by their names, and why. */
+export const equivalents: Readonly<Record<string, string>> = {
+  ...because('nothing can be made to happen at the very instant that the clock of the database is read', [
+    'check_credits, < in the place of `<=` in `select sb.available(v_balance) + coalesce(sum(r.held_micro - r.consumed_micro) …`',
+    'check_credits, >= in the place of `>` in `count(*) filter (where r.expires_at > v_now) into v_available, v_active`',
+    'check_credits, < in the place of `<=` in `where g.user_id = p_user and g.remaining_micro > 0 and g.expires_at <= v_now));`',
+  ]),
+  ...because('what is left of an empty grant adds nothing to a sum; the condition is that of an index', [
+    'check_credits, without `and g.remaining_micro > 0` in `where g.user_id = p_user and g.remaining_micro > 0 and g.expires_at <= v_now));`',
+    'check_credits, >= in the place of `>` in `where g.user_id = p_user and g.remaining_micro > 0 and g.expires_at <= v_now));`',
+  ]),
+  ...because(
+    'sb.renew_account() decides again, under the lock: these conditions keep it from being asked in vain',
+    [
+      'grant_monthly_credits, without `where b.user_id in (select s.user_id from public.user_subscriptions s where s.s…` in `where b.user_id in (select s.user_id from public.user_subscriptions s`',
+      "grant_monthly_credits, without `s.status <> 'ended' and` in `where s.status <> 'ended' and s.current_period_end <= p_as_of`",
+      "grant_monthly_credits, without `and s.current_period_end <= p_as_of` in `where s.status <> 'ended' and s.current_period_end <= p_as_of`",
+      "grant_monthly_credits, < in the place of `<=` in `where s.status <> 'ended' and s.current_period_end <= p_as_of`",
+      'grant_monthly_credits, without `where r.renewed` in `from sb.renew_account(v_user, p_as_of) r where r.renewed;`',
+    ],
+  ),
+};
+
+function because(reason: string, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.map((name) => [name, reason]));
+}
