@@ -44,11 +44,18 @@ export function createBatchProcessor(
     count('done', fresh);
     count('duplicate', deliveries.length - fresh);
   };
+  /** No row in the inbox: the same fact, under the same id, is still to be handled. */
+  const skip = (message: JsMsg): void => {
+    message.ack();
+    count('skipped', 1);
+  };
   const readable = async (messages: readonly JsMsg[]): Promise<Delivery[]> => {
     const deliveries: Delivery[] = [];
     for (const message of messages) {
       try {
-        deliveries.push({ message, event: readEvent(definition.event, message) });
+        const event = readEvent(definition, message);
+        if (event) deliveries.push({ message, event });
+        else skip(message);
       } catch (thrown) {
         await fail(message, thrown);
       }

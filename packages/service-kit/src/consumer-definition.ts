@@ -2,11 +2,19 @@ import type { JsMsg } from '@nats-io/jetstream';
 import type { EventDefinition, ReceivedEvent } from '@swissbrain/shared-schema/events/envelope';
 import type { Tx } from './database.ts';
 
+/** An earlier version of an event, and how its data becomes that of the version which the handler knows. */
+export interface TakenVersion {
+  readonly event: EventDefinition;
+  toCurrent(data: unknown): unknown;
+}
+
 /** What a service does about one kind of event. */
 export interface ConsumerDefinition<Data = unknown> {
   /** Names the durable consumer, together with the service. Another name starts from the oldest event again. */
   readonly durable: string;
   readonly event: EventDefinition;
+  /** Earlier versions of `event` that it takes as well: whoever moves to a new version does, while both are published. */
+  readonly earlier?: readonly TakenVersion[];
   /** Messages in flight: so many batches of `batch` run side by side, at least one. */
   readonly concurrency: number;
   /** At most so many events share a transaction; it takes what is there and does not wait for more. */

@@ -7,7 +7,10 @@ import { AppError, describeError, toError } from './errors.ts';
 import type { Platform } from './platform.ts';
 
 /** What became of events, for the metrics. */
-export type CountOutcome = (outcome: 'done' | 'duplicate' | 'retried' | 'dead', events: number) => void;
+export type CountOutcome = (
+  outcome: 'done' | 'duplicate' | 'skipped' | 'retried' | 'dead',
+  events: number,
+) => void;
 
 /**
  * Makes the function that settles a failed event: again after its backoff, or to the dead letters when it has

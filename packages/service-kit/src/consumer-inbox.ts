@@ -1,7 +1,8 @@
 import type { JsMsg } from '@nats-io/jetstream';
-import type { EventDefinition, ReceivedEvent } from '@swissbrain/shared-schema/events/envelope';
+import type { ReceivedEvent } from '@swissbrain/shared-schema/events/envelope';
 import { sql } from 'kysely';
 import { z } from 'zod';
+import type { ConsumerDefinition } from './consumer-definition.ts';
 import type { Tx } from './database.ts';
 import { describeError } from './errors.ts';
 import { headersToEnvelope } from './event-headers.ts';
@@ -18,19 +19,28 @@ export class UnreadableEvent extends Error {
 }
 
 /**
- * Parses envelope and data of a message.
- * @throws UnreadableEvent when they are malformed, or of another type or version
+ * Parses envelope and data of a message. An earlier version becomes the one of the handler where the definition says
+ * how; a later one is null when the same fact comes as the handler's version too.
+ * @throws UnreadableEvent when they are malformed, or of another type, or of a version of which nothing is known
  */
-export function readEvent(definition: EventDefinition, message: JsMsg): ReceivedEvent<unknown> {
-  const { type, version } = definition;
+export function readEvent(
+  definition: Pick<ConsumerDefinition, 'event' | 'earlier'>,
+  message: JsMsg,
+): ReceivedEvent<unknown> | null {
+  const { event, earlier = [] } = definition;
   try {
     const envelope = headersToEnvelope(message.headers);
-    if (envelope.type !== type || envelope.version !== version) {
+    const { type, version, also_versions: also } = envelope;
+    if (type !== event.type) throw new UnreadableEvent(`expected ${event.type}, got ${type}`);
+    if (version > event.version && also?.includes(event.version)) return null;
+    const taken = earlier.find((other) => other.event.version === version);
+    if (!taken && version !== event.version)
       throw new UnreadableEvent(
-        `expected ${type} version ${version}, got ${envelope.type} version ${envelope.version}`,
+        `expected ${type} version ${event.version}, got ${type} version ${version}, which is unknown here`,
       );
-    }
-    return { envelope, data: definition.data.parse(JSON.parse(message.string())) };
+    const json: unknown = JSON.parse(message.string());
+    const data = taken ? taken.toCurrent(taken.event.data.parse(json)) : json;
+    return { envelope, data: event.data.parse(data) };
   } catch (thrown) {
     if (thrown instanceof UnreadableEvent) throw thrown;
     throw new UnreadableEvent(thrown instanceof z.ZodError ? z.prettifyError(thrown) : describeError(thrown));

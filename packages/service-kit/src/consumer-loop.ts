@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Consumer, ConsumerMessages, JsMsg } from '@nats-io/jetstream';
+import type { Subscription } from '@nats-io/transport-node';
 import type { Clock } from './clock.ts';
 import type { BatchProcessor, ConsumerDefinition } from './consumer-definition.ts';
 import { ConsumerDrift, ensureConsumer } from './consumer-settings.ts';
@@ -26,7 +27,6 @@ export function runConsumerLoop(
   const { log } = platform;
   const buffer = createBatchBuffer(definition, platform.clock, process, () => platform.nats.isClosed());
   let pulling: ConsumerMessages | undefined;
-  stopping.signal.addEventListener('abort', () => pulling?.stop(), { once: true });
 
   const pull = async (consumer: Consumer, wanted: number): Promise<void> => {
     pulling = await consumer.fetch({
@@ -34,7 +34,7 @@ export function runConsumerLoop(
       expires: pullExpiresMs,
       idle_heartbeat: heartbeatMs,
     });
-    if (stopping.signal.aborted) pulling.stop();
+    if (stopping.signal.aborted) void endPull(pulling);
     for await (const message of pulling) buffer.push(message);
   };
   const loop = async (): Promise<void> => {
@@ -63,6 +63,9 @@ export function runConsumerLoop(
   return {
     async stop() {
       stopping.abort();
+      buffer.beginNone();
+      // Before anything goes back: the server would deliver it here again.
+      if (pulling && !platform.nats.isClosed()) await endPull(pulling);
       buffer.giveBack();
       await running;
       buffer.giveBack();
@@ -70,6 +73,23 @@ export function runConsumerLoop(
       buffer.close();
     },
   };
+}
+
+/** So long a stop waits for what the server has sent already. */
+const lastMessagesMs = 1_000;
+
+/**
+ * Ends a pull after the last message that was on its way: whoever only stopped to listen would leave it unanswered
+ * until its ack wait is over. The subscription is on the class that `fetch` gives, though not in its type.
+ */
+async function endPull(pulling: ConsumerMessages & { readonly sub?: Subscription }): Promise<void> {
+  const inTime = new AbortController();
+  await Promise.race([
+    Promise.resolve(pulling.sub?.drain()).catch(() => {}),
+    delay(lastMessagesMs, undefined, { signal: inTime.signal }).catch(() => {}),
+  ]);
+  inTime.abort();
+  pulling.stop();
 }
 
 /** The longest rest between two batches that are not full, under load. */
@@ -100,12 +120,13 @@ function createBatchBuffer(
   }, ackWaitMs / 2);
   const load = createLoadMeter(clock);
   let scheduled = false;
+  let stopped = false;
   let restUntil = 0;
   let freed = Promise.withResolvers<void>();
 
   const start = (): void => {
     scheduled = false;
-    while (running.size < parallel && waiting.length > 0) {
+    while (!stopped && running.size < parallel && waiting.length > 0) {
       const rest = restUntil - clock.monotonicMs();
       if (rest > 0 && waiting.length < batch) {
         schedule(rest);
@@ -146,6 +167,10 @@ function createBatchBuffer(
     /** Waits until a whole batch can be taken. */
     async hasRoom(): Promise<void> {
       while (capacity - held.size < batch) await freed.promise;
+    },
+    /** Lets what runs come to its end; from now on messages only wait to be given back. */
+    beginNone(): void {
+      stopped = true;
     },
     /** Returns what has not been started to the server, for other replicas. */
     giveBack(): void {

@@ -7,6 +7,7 @@ import { mapDatabaseError } from './database-errors.ts';
 import type { DeadLetterStore } from './dead-letter-store.ts';
 import { consumerOf } from './dead-letters.ts';
 import { AppError, describeError, kitErrors } from './errors.ts';
+import { headersToEnvelope } from './event-headers.ts';
 import type { Platform } from './platform.ts';
 import { inSpan } from './trace-context.ts';
 
@@ -30,7 +31,11 @@ export function createRedrive(
   );
 
   const takeEffect = async (letter: JsMsg, definition: ConsumerDefinition, consumer: string) => {
-    const event = readEvent(definition.event, letter);
+    const event = readEvent(definition, letter);
+    if (event === null) {
+      const { id } = headersToEnvelope(letter.headers);
+      return { event_id: id, outcome: 'duplicate' as const };
+    }
     const { id, traceparent } = event.envelope;
     const fresh = await inSpan(`redrive ${consumer}`, 'consumer', traceparent, {}, () =>
       database.withService(async (tx) => {

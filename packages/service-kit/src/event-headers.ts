@@ -24,6 +24,7 @@ export function envelopeToHeaders(envelope: Envelope): MsgHdrs {
   set('ce-userid', envelope.user_id);
   set('ce-rootid', envelope.root_id);
   if (envelope.run_seq !== null) set('ce-runseq', envelope.run_seq.toString());
+  if (envelope.also_versions?.length) set('ce-alsoversions', envelope.also_versions.join(','));
   if (envelope.traceparent !== null) set('traceparent', envelope.traceparent);
   set('content-type', contentType);
   return result;
@@ -48,5 +49,6 @@ export function headersToEnvelope(message: MsgHdrs | undefined): Envelope {
     root_id: get('ce-rootid'),
     run_seq: get('ce-runseq') ?? null,
     traceparent: get('traceparent') ?? null,
+    also_versions: get('ce-alsoversions'),
   });
 }

@@ -9,7 +9,7 @@ import type { Logger } from './logger.ts';
 import type { Nats } from './nats.ts';
 import { runFlow } from './outbox-flow.ts';
 import type { ShardLeases } from './outbox-leases.ts';
-import { createPublisher, isStreamMissing, type Publish } from './outbox-publisher.ts';
+import { createPublisher, type FindDefinition, isStreamMissing, type Publish } from './outbox-publisher.ts';
 import { createStreamCheck } from './outbox-recovery.ts';
 import { markPublished, type OutboxRow, type PublishedRow } from './outbox-store.ts';
 import { createSweep } from './outbox-sweep.ts';
@@ -24,6 +24,8 @@ export interface RelayPassOptions {
   readonly leases: ShardLeases;
   readonly alarm: Alarm;
   readonly compareEveryMs?: number;
+  /** What events are, in tests that have their own. */
+  readonly findDefinition?: FindDefinition;
   readonly isStopping: () => boolean;
   readonly onMarked: (rows: number) => void;
   /** Everything that was there is on the stream. */
@@ -48,7 +50,7 @@ const defaultCompareMs = 60_000;
 /** Makes what the relay does between two looks at its leases and at the stream. */
 export function createRelayPass(options: RelayPassOptions): RelayPass {
   const { service, clock, database, nats, leases, alarm } = options;
-  const publish = createPublisher(nats, service);
+  const publish = createPublisher(nats, service, options.findDefinition);
   const load = createLoadMeter(clock);
   const check = createStreamCheck({ ...options, everyMs: options.compareEveryMs ?? defaultCompareMs });
   const order = createOrderCheck(publish, check.forget);

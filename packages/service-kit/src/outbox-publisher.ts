@@ -1,6 +1,12 @@
-import { jetstream } from '@nats-io/jetstream';
+import { jetstream, type PubAck } from '@nats-io/jetstream';
 import { RequestError } from '@nats-io/transport-node';
-import { type Envelope, subjectOf } from '@swissbrain/shared-schema/events/envelope';
+import {
+  type EarlierVersion,
+  type Envelope,
+  type EventDefinition,
+  subjectOf,
+} from '@swissbrain/shared-schema/events/envelope';
+import { eventKey, eventRegistry } from '@swissbrain/shared-schema/events/registry';
 import type { ServiceName } from '@swissbrain/shared-schema/ids';
 import { envelopeToHeaders } from './event-headers.ts';
 import type { Nats } from './nats.ts';
@@ -12,19 +18,51 @@ export type Publish = (row: OutboxRow) => Promise<PublishedRow>;
 
 const ackTimeoutMs = 5_000;
 
-/** Publishes to JetStream under the event's id, which lets the server drop a repeat. */
-export function createPublisher(nats: Nats, source: ServiceName): Publish {
+/** Finds what an event of the outbox is; undefined for one that this build does not know. */
+export type FindDefinition = (type: string, version: number) => EventDefinition | undefined;
+
+const findInRegistry: FindDefinition = (type, version) => eventRegistry.get(eventKey(type, version));
+
+/**
+ * Publishes to JetStream under the event's id, which lets the server drop a repeat. A fact that goes out in several
+ * versions is one event to all who count: one row, one `ce-id`, the earlier versions first.
+ */
+export function createPublisher(
+  nats: Nats,
+  source: ServiceName,
+  findDefinition: FindDefinition = findInRegistry,
+): Publish {
   const stream = jetstream(nats.connection, { timeout: ackTimeoutMs });
-  return async (row) => {
-    const ack = await stream.publish(subjectOf(row.type, row.user_id, row.root_id), row.data, {
-      msgID: row.id,
-      headers: envelopeToHeaders(envelopeOf(row, source)),
+  const send = (row: OutboxRow, { version, data, also }: Message): Promise<PubAck> =>
+    stream.publish(subjectOf(row.type, row.user_id, row.root_id), data, {
+      msgID: version === row.version ? row.id : `${row.id}:${version}`,
+      headers: envelopeToHeaders({ ...envelopeOf(row, source), version, also_versions: also }),
       expect: { streamName: eventStream },
       timeout: ackTimeoutMs,
       retries: 1,
     });
+  return async (row) => {
+    const beside = findDefinition(row.type, row.version)?.beside ?? [];
+    for (const message of earlierMessages(row, beside)) await send(row, message);
+    const also = beside.map(({ definition }) => definition.version);
+    const ack = await send(row, { version: row.version, data: row.data, also });
     return { row, streamSeq: ack.seq, repeated: ack.duplicate };
   };
+}
+
+interface Message {
+  readonly version: number;
+  readonly data: string;
+  readonly also: number[];
+}
+
+function earlierMessages(row: OutboxRow, beside: readonly EarlierVersion[]): Message[] {
+  const versions = [...beside.map(({ definition }) => definition.version), row.version];
+  return beside.map(({ definition, toEarlier }) => ({
+    version: definition.version,
+    data: JSON.stringify(definition.data.parse(toEarlier(JSON.parse(row.data)))),
+    also: versions.filter((version) => version !== definition.version),
+  }));
 }
 
 /** Nobody took the publish: the stream is not there. */

@@ -17,6 +17,7 @@ import {
 import { createRelayMetrics, type RelayMetrics } from './outbox-metrics.ts';
 import { openOutboxNotifications } from './outbox-notifications.ts';
 import { createRelayPass } from './outbox-pass.ts';
+import type { FindDefinition } from './outbox-publisher.ts';
 
 /** Carries committed events of one service from its outbox to the stream. */
 export interface OutboxRelay {
@@ -37,6 +38,8 @@ export interface OutboxRelayOptions {
   readonly leaseTimes?: LeaseTimes;
   /** How often what was published is compared with the stream; a minute. */
   readonly compareEveryMs?: number;
+  /** What events are, in tests that have their own. */
+  readonly findDefinition?: FindDefinition;
   /** Test signal: rows are on the stream and not yet marked. */
   readonly onPublished?: (rows: number) => Promise<void>;
 }

@@ -12,7 +12,7 @@ import { createLogger, type Logger } from './logger.ts';
 import { startMaintenance } from './maintenance.ts';
 import { createMetrics } from './metrics.ts';
 import { connectNats } from './nats.ts';
-import { type OutboxRelay, startOutboxRelay } from './outbox-relay.ts';
+import { type OutboxRelay, type OutboxRelayOptions, startOutboxRelay } from './outbox-relay.ts';
 import { createRpc, type Rpc } from './rpc.ts';
 import { requireCurrentSchema } from './schema-version.ts';
 import { registerStreamMetrics } from './stream-metrics.ts';
@@ -36,16 +36,23 @@ export interface Platform {
   readonly release: ReleaseStack;
 }
 
+/** What only tests set. */
+export type PlatformOptions = Pick<OutboxRelayOptions, 'findDefinition'>;
+
 /**
  * Opens telemetry, database, NATS with its streams, the outbox relay, jobs, rpc and http (not yet listening).
  * @throws Error when NATS cannot be reached; what was opened is released then. A database or Redis that is
  *   down does not fail the start: `/readyz` says so until they are back.
  */
-export async function openPlatform(service: ServiceName, config: BaseConfig): Promise<Platform> {
+export async function openPlatform(
+  service: ServiceName,
+  config: BaseConfig,
+  options: PlatformOptions = {},
+): Promise<Platform> {
   const log = createLogger({ service, level: config.LOG_LEVEL });
   const release = createReleaseStack(log);
   try {
-    return await acquireAll(service, config, log, release);
+    return await acquireAll(service, config, log, release, options);
   } catch (thrown) {
     await release.release(config.SHUTDOWN_DEADLINE_MS);
     throw thrown;
@@ -57,6 +64,7 @@ async function acquireAll(
   config: BaseConfig,
   log: Logger,
   release: ReleaseStack,
+  options: PlatformOptions,
 ): Promise<Platform> {
   const clock = systemClock;
   release.add('telemetry', await startTelemetry({ service, endpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT }));
@@ -77,7 +85,7 @@ async function acquireAll(
   const rpc = createRpc(nats.connection, log, clock);
   release.add('rpc', () => rpc.close());
 
-  relay = startOutboxRelay({ service, config, log, clock, metrics, database, nats });
+  relay = startOutboxRelay({ ...options, service, config, log, clock, metrics, database, nats });
   release.add('outbox relay', () => relay?.stop());
 
   const maintenance = startMaintenance(database, log);

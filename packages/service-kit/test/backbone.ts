@@ -21,7 +21,7 @@ export const range = (from: number, to: number) =>
 export async function takeEffect(
   tx: Tx,
   consumer: string,
-  events: readonly ReceivedEvent<Tick>[],
+  events: readonly ReceivedEvent<unknown>[],
 ): Promise<void> {
   const ids = events.map(({ envelope }) => envelope.id);
   await sql`INSERT INTO kit_effects (consumer, event_id) SELECT ${consumer}, unnest(${ids}::uuid[])`.execute(

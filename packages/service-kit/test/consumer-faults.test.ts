@@ -115,6 +115,32 @@ describe('every event takes effect once', () => {
     await backbone.everyEventTookEffectOnce('contended');
   });
 
+  it('when a replica stops while messages are on their way to it, and another takes them at once', async () => {
+    const [first, second] = [await backbone.open(), await backbone.open()];
+    // Longer than this test: what is left unanswered would be missing at its end.
+    const patient = { ackWaitMs: 600_000, concurrency: 1_000, batch: 250 };
+    const { promise: mayEnd, resolve: end } = Promise.withResolvers<void>();
+    const { promise: began, resolve: begin } = Promise.withResolvers<void>();
+    for (const round of range(0, 3)) await append(first, newAggregates(50), round * 10 + 1, 10);
+    await backbone.everyEventIsStreamedInOrder(first);
+    await startConsumers(first, [
+      recorder('handed-over', {
+        ...patient,
+        async handle(tx, events) {
+          begin();
+          await mayEnd;
+          await takeEffect(tx, 'handed-over', events);
+        },
+      }),
+    ]);
+    await began;
+    const stopped = backbone.close(first);
+    end();
+    await stopped;
+    await startConsumers(second, [recorder('handed-over', patient)]);
+    await backbone.everyEventTookEffectOnce('handed-over');
+  });
+
   it('when its consumer is deleted, and when all is replayed over live events', async () => {
     const platform = await backbone.open();
     const names = await startTwoConsumers(platform);

@@ -10,7 +10,7 @@ import { connect, type NatsConnection, PermissionViolationError } from '@nats-io
 import { headersToEnvelope } from '@swissbrain/service-kit/event-headers';
 import { ensureStreams } from '@swissbrain/service-kit/streams';
 import { allEvents } from '@swissbrain/shared-schema/events/registry';
-import { inboxPrefix, type NatsUser } from '@swissbrain/shared-schema/nats-permissions';
+import { followedSubjects, inboxPrefix, type NatsUser } from '@swissbrain/shared-schema/nats-permissions';
 import { startRestrictedTestNats } from '@swissbrain/testkit/nats';
 import { waitFor } from '@swissbrain/testkit/wait';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -224,6 +224,19 @@ describe('questions and answers', () => {
     await refused(listen('collab', 'rpc.credits.extend'));
     await refused((await as('collab')).request('rpc.credits.extend', '', { timeout: 3_000 }));
     await refused(listen('collab', 'sb.>'));
+  });
+
+  it('let agent-runner hear the story of runs, and nothing else that is published', async () => {
+    for (const followed of followedSubjects) {
+      const heard = await listen('agent-runner', followed);
+      const { type = '' } =
+        allEvents.find((event) => followed.startsWith(`sb.${event.type.split('.')[0]}.`)) ?? {};
+      await publish('agent-runner', subject(type));
+      await waitFor(() => Promise.resolve(heard.length === 1));
+    }
+    for (const user of ['credits', 'collab'] as const) await refused(listen(user, followedSubjects[0] ?? ''));
+    for (const other of ['sb.*.*.*.*', 'sb.>', 'sb.credits.*.*.*', 'sb.connector.*.*.*'])
+      await refused(listen('agent-runner', other));
   });
 
   it('reach the asker from nobody but whom it asks', async () => {

@@ -50,3 +50,10 @@ export const ticked = defineEvent({
   aggregate: 'ticker',
   data: z.object({ number: z.number().int() }),
 }) satisfies EventDefinition;
+
+/** The same in another version, published beside the first. */
+export const marked = defineEvent({
+  ...{ type: ticked.type, version: 2, source: ticked.source, aggregate: ticked.aggregate },
+  data: z.object({ mark: z.string() }),
+  beside: [{ definition: ticked, toEarlier: ({ mark }) => ({ number: Number(mark) }) }],
+}) satisfies EventDefinition;

@@ -75,7 +75,7 @@ function servicePermissions(service: ServiceName): NatsPermissions {
         `${inboxPrefix(service)}.>`,
         `rpc.${name}.*`,
         // Whoever follows a run hears of it through agent-runner.
-        ...(service === 'agent-runner' ? [...runSubjects, 'sb.*.*.*.*'] : []),
+        ...(service === 'agent-runner' ? [...runSubjects, ...followedSubjects] : []),
       ],
     },
   };
@@ -83,6 +83,11 @@ function servicePermissions(service: ServiceName): NatsPermissions {
 
 /** Between processes of agent-runner: word of a run that changed, and what a model says while it says it. */
 const runSubjects = ['nudge.agent_runner.run', 'delta.*'];
+
+/** The events that have a place in the story of a run: what agent-runner shows live to those who follow one. */
+export const followedSubjects: readonly string[] = ['run', 'step', 'artifact'].map(
+  (entity) => `sb.${entity}.*.*.*`,
+);
 
 function ownSubjects(service: ServiceName): string[] {
   const types = allEvents.filter(({ source }) => source === service).map(({ type }) => type);

@@ -141,7 +141,7 @@ describe('following a run', () => {
     const consumers = async () => (await streamApi('INFO')).state.consumer_count;
     const before = await consumers();
     const crowd = (after: number, signal?: AbortSignal) =>
-      Promise.all(Array.from({ length: 200 }, () => follow(run.id, signal ? { after, signal } : { after })));
+      Promise.all(Array.from({ length: 60 }, () => follow(run.id, signal ? { after, signal } : { after })));
     const going = new AbortController();
     const first = await crowd(0, going.signal);
     await waitFor(() => first.every((client) => client.events.length === 4));

@@ -13,6 +13,15 @@ export interface EventDefinition<Data extends z.ZodType = z.ZodType> {
   /** Whose row gives the event its place in order (`aggregate_seq`). */
   readonly aggregate: string;
   readonly data: Data;
+  /** Earlier versions as which the same fact is published too, until nothing reads them any more. */
+  readonly beside?: readonly EarlierVersion<z.infer<Data>>[];
+}
+
+/** A fact in an earlier version of its event. */
+export interface EarlierVersion<Data = unknown> {
+  readonly definition: EventDefinition;
+  /** The data of the same fact in that version. */
+  toEarlier(data: Data): unknown;
 }
 
 /** Declares an event. The definition is frozen: schemas are constants, not configuration. */
@@ -42,6 +51,12 @@ export const envelopeSchema = z.object({
   root_id: uuid,
   run_seq: z.coerce.bigint().nullable(),
   traceparent: z.string().nullable(),
+  /** The other versions as which the same fact is published, under the same id. */
+  also_versions: z
+    .string()
+    .regex(/^\d{1,4}(,\d{1,4})*$/)
+    .transform((versions) => versions.split(',').map(Number))
+    .optional(),
 });
 export type Envelope = z.infer<typeof envelopeSchema>;
 

@@ -2,11 +2,12 @@ import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node'
 import { headersToEnvelope } from '@swissbrain/service-kit/event-headers';
 import type { Logger } from '@swissbrain/service-kit/logger';
 import { type RunEventView, runEventView } from '@swissbrain/shared-schema/http/agent-runner';
+import { followedSubjects } from '@swissbrain/shared-schema/nats-permissions';
 
 /** Takes events of one run as they are published; in order as long as none is missing. */
 export type LiveListener = (event: RunEventView) => void;
 
-/** Events of runs as they happen, for all clients of this process over one subscription. */
+/** Events of runs as they happen, for all clients of this process together. */
 export interface LiveEvents {
   /**
    * Listens to one run, named by itself and by its root. Resolves once nothing published from now on is missed;
@@ -16,12 +17,12 @@ export interface LiveEvents {
   close(): void;
 }
 
-const everyEvent = 'sb.*.*.*.*';
-
 /** The event in a message, or null when it has no place in the run's order. */
 function readEvent(message: Msg, runId: string): RunEventView | null {
   const envelope = headersToEnvelope(message.headers);
   if (envelope.aggregate_id !== runId || envelope.run_seq === null) return null;
+  // Rows hold a fact in its latest version alone.
+  if (envelope.also_versions?.some((version) => version > envelope.version)) return null;
   return runEventView.parse({
     id: envelope.id,
     type: envelope.type,
@@ -33,12 +34,12 @@ function readEvent(message: Msg, runId: string): RunEventView | null {
 }
 
 /**
- * Reads the stream's subjects as plain NATS messages: one subscription however many clients follow, and none when
- * nobody does. Only messages of followed runs are read beyond their subject.
+ * Reads the subjects of runs as plain NATS messages: the same few subscriptions however many clients follow, and none
+ * when nobody does. Only messages of followed runs are read beyond their subject.
  */
 export function createLiveEvents(nats: NatsConnection, log: Logger): LiveEvents {
   const listeners = new Map<string, Map<LiveListener, string>>();
-  let subscription: Subscription | undefined;
+  let subscriptions: readonly Subscription[] = [];
 
   const deliver = (message: Msg) => {
     const root = message.subject.slice(message.subject.lastIndexOf('.') + 1);
@@ -54,16 +55,19 @@ export function createLiveEvents(nats: NatsConnection, log: Logger): LiveEvents 
     }
   };
   const subscribe = () => {
-    subscription ??= nats.subscribe(everyEvent, {
-      callback: (error, message) => {
-        if (error) log.warn({ err: error }, 'the live view of events has failed');
-        else deliver(message);
-      },
-    });
+    if (subscriptions.length > 0) return;
+    subscriptions = followedSubjects.map((subject) =>
+      nats.subscribe(subject, {
+        callback: (error, message) => {
+          if (error) log.warn({ err: error }, 'the live view of events has failed');
+          else deliver(message);
+        },
+      }),
+    );
   };
   const unsubscribe = () => {
-    subscription?.unsubscribe();
-    subscription = undefined;
+    for (const subscription of subscriptions) subscription.unsubscribe();
+    subscriptions = [];
   };
 
   return {
