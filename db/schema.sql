@@ -811,6 +811,47 @@ CREATE POLICY connector_usage_log_service ON public.connector_usage_log FOR ALL 
 GRANT SELECT ON TABLE public.connector_usage_log TO authenticated, sb_connectors_user;
 GRANT INSERT, SELECT ON TABLE public.connector_usage_log TO sb_connectors;
 
+CREATE TABLE public.credit_audit (
+  id uuid DEFAULT gen_random_uuid() NOT NULL,
+  operator_id uuid NOT NULL,
+  action text NOT NULL,
+  user_id uuid,
+  target text NOT NULL,
+  before jsonb,
+  after jsonb,
+  reason text,
+  request_id text NOT NULL,
+  key text,
+  request_hash bytea,
+  created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+  CONSTRAINT credit_audit_pkey PRIMARY KEY (id),
+  CONSTRAINT credit_audit_request_key UNIQUE (operator_id, key),
+  CONSTRAINT credit_audit_action_form CHECK ((action ~ '^[a-z]+\.[a-z_]{1,40}$'::text)),
+  CONSTRAINT credit_audit_change_whole CHECK ((((key IS NULL) = (request_hash IS NULL)) AND ((key IS NULL) OR ((reason IS NOT NULL) AND (after IS NOT NULL))))),
+  CONSTRAINT credit_audit_key_length CHECK (((length(key) >= 1) AND (length(key) <= 200))),
+  CONSTRAINT credit_audit_reason_length CHECK (((length(reason) >= 1) AND (length(reason) <= 500))),
+  CONSTRAINT credit_audit_request_length CHECK (((length(request_id) >= 1) AND (length(request_id) <= 100))),
+  CONSTRAINT credit_audit_target_length CHECK (((length(target) >= 1) AND (length(target) <= 200)))
+);
+COMMENT ON TABLE public.credit_audit IS 'Everything operators did, written in the transaction that did it; append-only, since no role may write it';
+COMMENT ON COLUMN public.credit_audit.operator_id IS 'Who did it';
+COMMENT ON COLUMN public.credit_audit.action IS 'What: account.grant, price.version, …';
+COMMENT ON COLUMN public.credit_audit.user_id IS 'Whose account; null for prices, tiers and lists';
+COMMENT ON COLUMN public.credit_audit.target IS 'What it was done to: an account, an operation, a tier, a list';
+COMMENT ON COLUMN public.credit_audit.before IS 'What it was; null where there was nothing and for what only reads';
+COMMENT ON COLUMN public.credit_audit.after IS 'What it became; null for what only reads';
+COMMENT ON COLUMN public.credit_audit.reason IS 'Why, in the operator''s words';
+COMMENT ON COLUMN public.credit_audit.request_id IS 'Of the HTTP request';
+COMMENT ON COLUMN public.credit_audit.key IS 'Idempotency-Key of a change; null for what only reads';
+COMMENT ON COLUMN public.credit_audit.request_hash IS 'The same key with another request is an error, CR409';
+CREATE INDEX credit_audit_list_idx ON public.credit_audit USING btree (created_at DESC, id DESC);
+CREATE INDEX credit_audit_user_idx ON public.credit_audit USING btree (user_id, created_at DESC, id DESC) WHERE (user_id IS NOT NULL);
+ALTER TABLE public.credit_audit ENABLE ROW LEVEL SECURITY;
+CREATE POLICY credit_audit_service ON public.credit_audit FOR ALL TO sb_credits
+  USING (true)
+  WITH CHECK (true);
+GRANT SELECT ON TABLE public.credit_audit TO sb_credits;
+
 CREATE TABLE public.credit_balances (
   user_id uuid NOT NULL,
   credited_micro bigint DEFAULT 0 NOT NULL,
@@ -1020,6 +1061,7 @@ COMMENT ON COLUMN public.credit_reservations.exhausted_at IS 'Since when the acc
 COMMENT ON COLUMN public.credit_reservations.close_reason IS 'Why it ended, for people';
 CREATE INDEX credit_reservations_active_idx ON public.credit_reservations USING btree (user_id) WHERE (state = 'active'::text);
 CREATE INDEX credit_reservations_closing_idx ON public.credit_reservations USING btree (closing_at) WHERE ((state = 'active'::text) AND (closing_event IS NOT NULL));
+CREATE INDEX credit_reservations_denied_idx ON public.credit_reservations USING btree (created_at DESC, id DESC) WHERE (state = 'denied'::text);
 CREATE INDEX credit_reservations_list_idx ON public.credit_reservations USING btree (user_id, created_at DESC, id DESC);
 CREATE INDEX credit_reservations_overdue_idx ON public.credit_reservations USING btree (expires_at) WHERE (state = 'active'::text);
 CREATE INDEX credit_reservations_waiting_idx ON public.credit_reservations USING btree (user_id, created_at, id) WHERE (state = 'waiting'::text);
@@ -1408,6 +1450,32 @@ GRANT SELECT ON TABLE public.scheduled_tasks TO authenticated;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE public.scheduled_tasks TO sb_scheduler;
 GRANT INSERT (anchor_at, catch_up_policy, catch_up_window_seconds, cron_expression, description, ends_at, id, idempotency_key, interval_seconds, jitter_seconds, kind, max_consecutive_failures, name, next_fire_at, next_run_at, overlap_policy, run_at, starts_at, target, target_kind, time_zone, user_id), SELECT, UPDATE (anchor_at, catch_up_policy, catch_up_window_seconds, consecutive_failures, cron_expression, description, ends_at, event_seq, interval_seconds, jitter_seconds, kind, max_consecutive_failures, name, next_fire_at, next_run_at, overlap_policy, revision, run_at, starts_at, status, status_by, status_reason, target, target_kind, time_zone, updated_at) ON TABLE public.scheduled_tasks TO sb_scheduler_user;
 
+CREATE TABLE public.subscription_tier_versions (
+  tier_code text NOT NULL,
+  version integer NOT NULL,
+  terms jsonb NOT NULL,
+  effective_from timestamp with time zone NOT NULL,
+  applied_at timestamp with time zone,
+  created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+  CONSTRAINT subscription_tier_versions_pkey PRIMARY KEY (tier_code, version),
+  CONSTRAINT subscription_tier_versions_time_key UNIQUE (tier_code, effective_from),
+  CONSTRAINT subscription_tier_versions_tier_fkey FOREIGN KEY (tier_code) REFERENCES public.subscription_tiers(code),
+  CONSTRAINT subscription_tier_versions_in_time CHECK ((applied_at >= effective_from)),
+  CONSTRAINT subscription_tier_versions_terms_object CHECK ((jsonb_typeof(terms) = 'object'::text)),
+  CONSTRAINT subscription_tier_versions_version_positive CHECK ((version > 0))
+);
+COMMENT ON TABLE public.subscription_tier_versions IS 'What a tier was, is and will be; subscription_tiers has the version that holds';
+COMMENT ON COLUMN public.subscription_tier_versions.version IS '1 for the terms the tier began with';
+COMMENT ON COLUMN public.subscription_tier_versions.terms IS 'Columns of subscription_tiers by name, all but code and position';
+COMMENT ON COLUMN public.subscription_tier_versions.effective_from IS 'First moment of the terms';
+COMMENT ON COLUMN public.subscription_tier_versions.applied_at IS 'Since when subscription_tiers has it; null while it is to come';
+CREATE INDEX subscription_tier_versions_due_idx ON public.subscription_tier_versions USING btree (effective_from) WHERE (applied_at IS NULL);
+ALTER TABLE public.subscription_tier_versions ENABLE ROW LEVEL SECURITY;
+CREATE POLICY subscription_tier_versions_service ON public.subscription_tier_versions FOR ALL TO sb_credits
+  USING (true)
+  WITH CHECK (true);
+GRANT SELECT ON TABLE public.subscription_tier_versions TO sb_credits;
+
 CREATE TABLE public.subscription_tiers (
   code text NOT NULL,
   name text NOT NULL,
@@ -1484,6 +1552,7 @@ CREATE TABLE public.user_subscriptions (
   current_period_end timestamp with time zone NOT NULL,
   tier_effective_from timestamp with time zone NOT NULL,
   external_ref text,
+  seq bigint DEFAULT 0 NOT NULL,
   last_external_event_at timestamp with time zone,
   ended_at timestamp with time zone,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -1504,6 +1573,7 @@ COMMENT ON COLUMN public.user_subscriptions.current_period_start IS 'First momen
 COMMENT ON COLUMN public.user_subscriptions.current_period_end IS 'First moment of the next one';
 COMMENT ON COLUMN public.user_subscriptions.tier_effective_from IS 'Since when it is this tier';
 COMMENT ON COLUMN public.user_subscriptions.external_ref IS 'The subscription at the payment provider';
+COMMENT ON COLUMN public.user_subscriptions.seq IS 'Order of its events';
 COMMENT ON COLUMN public.user_subscriptions.last_external_event_at IS 'Older events of the provider are ignored';
 CREATE INDEX user_subscriptions_due_idx ON public.user_subscriptions USING btree (current_period_end) WHERE (status <> 'ended'::text);
 CREATE UNIQUE INDEX user_subscriptions_live_idx ON public.user_subscriptions USING btree (user_id) WHERE (status <> 'ended'::text);
@@ -1801,6 +1871,31 @@ end
 $function$;
 COMMENT ON FUNCTION public.adjust_credits(uuid,text,bigint,text,text,uuid) IS 'A correction by an operator (kind adjust, either sign) or a refund of usage, never above what it cost. status: adjusted, replayed, insufficient, exceeds_original';
 
+CREATE OR REPLACE FUNCTION public.apply_tier_versions()
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_due public.subscription_tier_versions;
+  v_applied int := 0;
+begin
+  for v_due in
+    select * from public.subscription_tier_versions
+    where applied_at is null and effective_from <= clock_timestamp()
+    order by effective_from, tier_code for no key update skip locked
+  loop
+    perform sb.apply_terms(v_due.tier_code, v_due.terms);
+    update public.subscription_tier_versions set applied_at = clock_timestamp()
+    where tier_code = v_due.tier_code and version = v_due.version;
+    v_applied := v_applied + 1;
+  end loop;
+  return v_applied;
+end
+$function$;
+COMMENT ON FUNCTION public.apply_tier_versions() IS 'Makes tiers what their versions say whose time has come; returns how many. A repeat finds nothing to do';
+
 CREATE OR REPLACE FUNCTION public.calculate_next_run(p_kind text, p_after timestamp with time zone, p_interval_seconds bigint DEFAULT NULL::bigint, p_anchor_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_run_at timestamp with time zone DEFAULT NULL::timestamp with time zone)
  RETURNS timestamp with time zone
  LANGUAGE plpgsql
@@ -1848,11 +1943,7 @@ CREATE OR REPLACE FUNCTION public.change_tier(p_user uuid, p_tier text, p_key te
 AS $function$
 declare
   v_hash bytea := sb.credit_hash('tier', p_tier);
-  v_now timestamptz := clock_timestamp();
   v_seen public.credit_idempotency;
-  v_sub public.user_subscriptions;
-  v_from public.subscription_tiers;
-  v_to public.subscription_tiers;
   v_status text;
 begin
   perform sb.lock_account(p_user);
@@ -1861,29 +1952,7 @@ begin
     return query select 'replayed', p_tier;
     return;
   end if;
-  perform sb.renew_account(p_user, v_now);
-  select * into v_sub from public.user_subscriptions s
-  where s.user_id = p_user and s.status <> 'ended' for no key update;
-  if not found then
-    raise exception 'account % has no live subscription', p_user using errcode = 'CR404';
-  end if;
-  select * into v_to from public.subscription_tiers where code = p_tier;
-  if not found then
-    raise exception 'no tier %', p_tier using errcode = 'CR404';
-  end if;
-  select * into strict v_from from public.subscription_tiers where code = v_sub.tier_code;
-  v_status := case when v_to.position > v_from.position then 'upgraded'
-                   when v_to.position < v_from.position then 'scheduled' else 'unchanged' end;
-  if v_status = 'upgraded' then
-    perform sb.apply_tier(p_user, p_tier, v_now, p_key);
-    if v_to.monthly_credits_micro > v_from.monthly_credits_micro then
-      perform sb.add_grant(p_user, 'upgrade', p_key, v_to.monthly_credits_micro - v_from.monthly_credits_micro, 'upgrade',
-                           50, v_sub.current_period_end, v_sub.current_period_start);
-    end if;
-    perform sb.promote_waiting(p_user);
-  else
-    update public.user_subscriptions s set next_tier_code = nullif(p_tier, s.tier_code), updated_at = v_now where s.id = v_sub.id;
-  end if;
+  v_status := sb.move_tier(p_user, p_tier, p_key, false);
   insert into public.credit_idempotency (user_id, key, action, request_hash, outcome, amount_micro)
   values (p_user, p_key, 'tier', v_hash, v_status, 0);
   return query select v_status, p_tier;
@@ -2052,6 +2121,31 @@ END
 $function$;
 COMMENT ON FUNCTION public.check_wide_research_completion() IS 'Closes a research as completed or failed when fan-out is done and no item is open, and appends the closing event. The only writer of these two states; a closed research stays closed.';
 
+CREATE OR REPLACE FUNCTION public.choose_tier(p_user uuid, p_tier text, p_key text)
+ RETURNS TABLE(status text, tier text)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_sub public.user_subscriptions;
+begin
+  perform sb.lock_account(p_user);
+  select * into v_sub from public.user_subscriptions s where s.user_id = p_user and s.status <> 'ended';
+  if not exists (select from public.credit_idempotency i where i.user_id = p_user and i.key = p_key) then
+    if v_sub.external_ref is not null then
+      raise exception 'the subscription is kept by the payment provider' using errcode = 'CR403';
+    end if;
+    if exists (select from public.subscription_tiers f, public.subscription_tiers t
+               where f.code = v_sub.tier_code and t.code = p_tier and t.position > f.position) then
+      raise exception 'tier % is above %', p_tier, v_sub.tier_code using errcode = 'CR403';
+    end if;
+  end if;
+  return query select * from public.change_tier(p_user, p_tier, p_key);
+end
+$function$;
+COMMENT ON FUNCTION public.choose_tier(uuid,text,text) IS 'change_tier as far as users may by themselves: down, away, or a scheduled change back; CR403 otherwise';
+
 CREATE OR REPLACE FUNCTION public.claim_incomplete_closings(p_older interval, p_limit integer)
  RETURNS TABLE(reservation_id uuid, run_id uuid, user_id uuid)
  LANGUAGE sql
@@ -2085,6 +2179,9 @@ begin
   update public.user_subscriptions set status = 'ended', ended_at = v_now, updated_at = v_now
   where user_id = p_user and status <> 'ended';
   get diagnostics v_ended = row_count;
+  if v_ended > 0 then
+    perform sb.tell_subscription(p_user, 'ended', null);
+  end if;
   if not exists (select from public.user_subscriptions where user_id = p_user) then
     -- The deletion overtook the creation: this row keeps a late user.created from opening the account.
     insert into public.user_subscriptions (user_id, tier_code, status, anchor_at, current_period_start, current_period_end,
@@ -2416,6 +2513,7 @@ AS $function$
 declare
   v_user uuid;
 begin
+  perform public.apply_tier_versions();
   for v_user in
     select b.user_id from public.credit_balances b
     where b.user_id in (select s.user_id from public.user_subscriptions s
@@ -2503,6 +2601,246 @@ end
 $function$;
 COMMENT ON FUNCTION public.open_account(uuid,text) IS 'The start of every user: account, Free subscription and first grant. False when there was one before, ended or not';
 
+CREATE OR REPLACE FUNCTION public.operator_adjust(p_by jsonb, p_user uuid, p_amount bigint)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_row public.credit_audit := sb.begin_operation(p_by, 'account.adjust', p_user::text, p_amount::text);
+  v_before jsonb;
+  v_done record;
+begin
+  if v_row.id is not null then
+    return sb.end_operation(v_row, null, null, null, null);
+  end if;
+  perform sb.lock_account(p_user);
+  v_before := sb.account_state(p_user);
+  select * into v_done from public.adjust_credits(
+    p_user, 'adjust', p_amount, 'operator:' || encode(sb.credit_hash(v_row.operator_id::text, v_row.key), 'hex'), v_row.reason);
+  if v_done.status = 'insufficient' then
+    raise exception 'account % has less than that available', p_user using errcode = 'CR402';
+  end if;
+  return sb.end_operation(v_row, p_user, p_user::text, v_before, sb.account_state(p_user) || jsonb_build_object(
+    'transaction_id', v_done.transaction_id, 'amount_micro', p_amount::text));
+end
+$function$;
+COMMENT ON FUNCTION public.operator_adjust(jsonb,uuid,bigint) IS 'Corrects an account, up or down; CR402 where it has less than is taken';
+
+CREATE OR REPLACE FUNCTION public.operator_change_tier(p_by jsonb, p_user uuid, p_tier text, p_at_once boolean)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_row public.credit_audit := sb.begin_operation(
+    p_by, 'account.change_tier', p_user::text, p_tier, p_at_once::text);
+  v_before jsonb;
+  v_status text;
+begin
+  if v_row.id is not null then
+    return sb.end_operation(v_row, null, null, null, null);
+  end if;
+  perform sb.lock_account(p_user);
+  v_before := sb.account_state(p_user);
+  v_status := sb.move_tier(p_user, p_tier, 'operator:' || v_row.operator_id || ':' || v_row.key, p_at_once);
+  return sb.end_operation(v_row, p_user, p_user::text, v_before,
+                          sb.account_state(p_user) || jsonb_build_object('change', v_status));
+end
+$function$;
+COMMENT ON FUNCTION public.operator_change_tier(jsonb,uuid,text,boolean) IS 'Up at once, with the difference; down when the period ends, or at once, with the credits of the period';
+
+CREATE OR REPLACE FUNCTION public.operator_grant(p_by jsonb, p_user uuid, p_kind text, p_amount bigint, p_expires_at timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_row public.credit_audit := sb.begin_operation(
+    p_by, 'account.grant', p_user::text, p_kind, p_amount::text, sb.iso_time(p_expires_at));
+  v_source text := case p_kind when 'promotional' then 'promo' when 'trial' then 'trial' when 'purchase' then 'top_up'
+                               when 'correction' then 'adjust' end;
+  v_before jsonb;
+  v_grant uuid;
+begin
+  if v_row.id is not null then
+    return sb.end_operation(v_row, null, null, null, null);
+  end if;
+  if v_source is null or p_amount is null or p_amount <= 0 or p_expires_at <= clock_timestamp() then
+    raise exception 'a grant is a positive amount of a known kind that has not expired' using errcode = '22023';
+  end if;
+  perform sb.lock_account(p_user);
+  perform sb.renew_account(p_user, clock_timestamp());
+  v_before := sb.account_state(p_user);
+  -- What was given away is burnt first, what was paid for last.
+  v_grant := sb.add_grant(p_user, v_source, 'operator:' || v_row.operator_id || ':' || v_row.key, p_amount, v_row.reason,
+                          case v_source when 'top_up' then 60 when 'adjust' then 50 else 30 end, p_expires_at);
+  return sb.end_operation(v_row, p_user, p_user::text, v_before, sb.account_state(p_user) || jsonb_build_object(
+    'grant_id', v_grant, 'kind', p_kind, 'amount_micro', p_amount::text, 'expires_at', sb.iso_time(p_expires_at)));
+end
+$function$;
+COMMENT ON FUNCTION public.operator_grant(jsonb,uuid,text,bigint,timestamp with time zone) IS 'Gives credits: promotional, trial, purchase or correction; null p_expires_at: for good';
+
+CREATE OR REPLACE FUNCTION public.operator_refund(p_by jsonb, p_user uuid, p_transaction uuid, p_amount bigint)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_row public.credit_audit := sb.begin_operation(
+    p_by, 'account.refund', p_user::text, p_transaction::text, p_amount::text);
+  v_before jsonb;
+  v_amount bigint := p_amount;
+  v_done record;
+begin
+  if v_row.id is not null then
+    return sb.end_operation(v_row, null, null, null, null);
+  end if;
+  perform sb.lock_account(p_user);
+  v_before := sb.account_state(p_user);
+  if v_amount is null then
+    select -t.amount_micro - coalesce((select sum(x.amount_micro) from public.credit_transactions x
+                                       where x.reverses_id = t.id), 0) into v_amount
+    from public.credit_transactions t where t.id = p_transaction and t.user_id = p_user and t.kind = 'consume';
+    if not found then
+      raise exception 'no usage % of this account', p_transaction using errcode = 'CR404';
+    end if;
+    if v_amount <= 0 then
+      raise exception 'entry % is refunded already', p_transaction using errcode = 'CR410';
+    end if;
+  end if;
+  select * into v_done from public.adjust_credits(
+    p_user, 'refund', v_amount, 'operator:' || encode(sb.credit_hash(v_row.operator_id::text, v_row.key), 'hex'), v_row.reason,
+    p_transaction);
+  if v_done.status = 'exceeds_original' then
+    raise exception 'a refund of entry % is at most what is left of it', p_transaction using errcode = 'CR410';
+  end if;
+  return sb.end_operation(v_row, p_user, p_user::text, v_before, sb.account_state(p_user) || jsonb_build_object(
+    'transaction_id', v_done.transaction_id, 'reverses_id', p_transaction, 'amount_micro', v_amount::text));
+end
+$function$;
+COMMENT ON FUNCTION public.operator_refund(jsonb,uuid,uuid,bigint) IS 'Gives usage back, wholly where p_amount is null; CR410 above what it cost and is not refunded yet';
+
+CREATE OR REPLACE FUNCTION public.operator_revoke_grant(p_by jsonb, p_user uuid, p_grant uuid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_row public.credit_audit := sb.begin_operation(p_by, 'account.revoke_grant', p_user::text, p_grant::text);
+  v_before jsonb;
+  v_grant public.credit_grants;
+  v_left bigint;
+begin
+  if v_row.id is not null then
+    return sb.end_operation(v_row, null, null, null, null);
+  end if;
+  perform sb.lock_account(p_user);
+  v_before := sb.account_state(p_user);
+  update public.credit_grants set expires_at = least(expires_at, clock_timestamp())
+  where id = p_grant and user_id = p_user returning * into v_grant;
+  if not found then
+    raise exception 'no grant % of this account', p_grant using errcode = 'CR404';
+  end if;
+  perform sb.expire_grants(p_user, clock_timestamp());
+  select remaining_micro into strict v_left from public.credit_grants where id = p_grant;
+  return sb.end_operation(v_row, p_user, p_user::text, v_before || jsonb_build_object(
+      'grant_id', p_grant, 'remaining_micro', v_grant.remaining_micro::text),
+    sb.account_state(p_user) || jsonb_build_object('grant_id', p_grant, 'remaining_micro', v_left::text));
+end
+$function$;
+COMMENT ON FUNCTION public.operator_revoke_grant(jsonb,uuid,uuid) IS 'Lets a grant expire now. What holds pin of it goes when they end';
+
+CREATE OR REPLACE FUNCTION public.operator_version_price(p_by jsonb, p_operation text, p_price bigint, p_per_quantity bigint, p_unit text, p_description text, p_from timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_row public.credit_audit := sb.begin_operation(p_by, 'price.version', p_operation, p_price::text, p_per_quantity::text,
+                                                  p_unit, p_description, sb.iso_time(p_from));
+  v_last public.credit_pricing;
+  v_new public.credit_pricing;
+begin
+  if v_row.id is not null then
+    return sb.end_operation(v_row, null, null, null, null);
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended('credit_pricing:' || p_operation, 0));
+  if p_from is null or p_from <= clock_timestamp() then
+    raise exception 'a price begins in the future' using errcode = '22023';
+  end if;
+  select * into v_last from public.credit_pricing where operation = p_operation order by version desc limit 1;
+  if v_last.valid_from >= p_from then
+    raise exception 'version % of % begins later than that', v_last.version, p_operation using errcode = 'CR412';
+  end if;
+  if v_last.id is null and (p_unit is null or p_description is null) then
+    raise exception 'the first price of an operation has a unit and a description' using errcode = '22023';
+  end if;
+  update public.credit_pricing set valid_to = p_from where id = v_last.id and (valid_to is null or valid_to > p_from);
+  insert into public.credit_pricing (operation, version, price_micro, per_quantity, unit, description, valid_from)
+  values (p_operation, coalesce(v_last.version, 0) + 1, p_price, p_per_quantity, coalesce(p_unit, v_last.unit),
+          coalesce(p_description, v_last.description), p_from)
+  returning * into strict v_new;
+  return sb.end_operation(v_row, null, p_operation, case when v_last.id is not null then jsonb_build_object(
+      'id', v_last.id, 'version', v_last.version, 'price_micro', v_last.price_micro::text,
+      'per_quantity', v_last.per_quantity::text, 'valid_to', sb.iso_time(v_last.valid_to)) end,
+    jsonb_build_object('id', v_new.id, 'version', v_new.version, 'price_micro', v_new.price_micro::text,
+      'per_quantity', v_new.per_quantity::text, 'valid_from', sb.iso_time(v_new.valid_from)));
+end
+$function$;
+COMMENT ON FUNCTION public.operator_version_price(jsonb,text,bigint,bigint,text,text,timestamp with time zone) IS 'A new price from a moment in the future on, after all others of the operation; reservations keep theirs';
+
+CREATE OR REPLACE FUNCTION public.operator_version_tier(p_by jsonb, p_tier text, p_terms jsonb, p_from timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_row public.credit_audit := sb.begin_operation(p_by, 'tier.version', p_tier, p_terms::text, sb.iso_time(p_from));
+  v_last public.subscription_tier_versions;
+  v_new public.subscription_tier_versions;
+begin
+  if v_row.id is not null then
+    return sb.end_operation(v_row, null, null, null, null);
+  end if;
+  if p_from is null or p_from <= clock_timestamp() then
+    raise exception 'terms begin in the future' using errcode = '22023';
+  end if;
+  perform from public.subscription_tiers where code = p_tier for no key update;
+  select * into v_last from public.subscription_tier_versions where tier_code = p_tier order by version desc limit 1;
+  if not found then
+    raise exception 'no tier %', p_tier using errcode = 'CR404';
+  end if;
+  if v_last.effective_from >= p_from then
+    raise exception 'version % of % begins later than that', v_last.version, p_tier using errcode = 'CR412';
+  end if;
+  if p_terms - array(select jsonb_object_keys(v_last.terms)) <> '{}' or p_terms = '{}'
+     or (p_terms ? 'monthly_credits_micro'
+         and (p_terms -> 'monthly_credits_micro' = 'null') <> (v_last.terms -> 'monthly_credits_micro' = 'null')) then
+    raise exception 'terms are some of a tier''s, and an unlimited tier stays so' using errcode = '22023';
+  end if;
+  begin
+    -- Terms that the tier would refuse when their time comes are refused now.
+    perform sb.apply_terms(p_tier, v_last.terms || p_terms);
+    raise exception 'tried' using errcode = 'CR000';
+  exception when sqlstate 'CR000' then
+    null;
+  end;
+  insert into public.subscription_tier_versions (tier_code, version, terms, effective_from)
+  values (p_tier, v_last.version + 1, v_last.terms || p_terms, p_from) returning * into strict v_new;
+  return sb.end_operation(v_row, null, p_tier, v_last.terms || jsonb_build_object('version', v_last.version),
+    v_new.terms || jsonb_build_object('version', v_new.version, 'effective_from', sb.iso_time(p_from)));
+end
+$function$;
+COMMENT ON FUNCTION public.operator_version_tier(jsonb,text,jsonb,timestamp with time zone) IS 'New terms of a tier from a moment in the future on: limits for whoever is admitted then, credits from the next period';
+
 CREATE OR REPLACE FUNCTION public.price_estimate(p_lines jsonb)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -2559,6 +2897,17 @@ begin
 end
 $function$;
 COMMENT ON FUNCTION public.record_closing(uuid,text,integer,uuid[]) IS 'Takes note that a run has ended and settles it when its billable steps are recorded; else the last of them settles it. status: settled, incomplete, closed (there was no live hold)';
+
+CREATE OR REPLACE FUNCTION public.record_operator_read(p_operator uuid, p_action text, p_user uuid, p_target text, p_request_id text)
+ RETURNS uuid
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  insert into public.credit_audit (operator_id, action, user_id, target, request_id)
+  values (p_operator, p_action, p_user, p_target, p_request_id) returning id;
+$function$;
+COMMENT ON FUNCTION public.record_operator_read(uuid,text,uuid,text,text) IS 'That an operator looked at something; what they change records itself';
 
 CREATE OR REPLACE FUNCTION public.redeem_share_token(p_token text, p_user_id uuid)
  RETURNS TABLE(session_id uuid, owner_id uuid, role text, previous_role text)
@@ -2932,6 +3281,22 @@ end
 $function$;
 COMMENT ON FUNCTION sb.account_bound(sb.usage_line[]) IS 'Which reservations cannot take this usage alone, because the hold is short, over or about to be settled. In plpgsql, whose plans are kept: this is on the hot path';
 
+CREATE OR REPLACE FUNCTION sb.account_state(p_user uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select jsonb_build_object(
+    'tier', s.tier_code, 'next_tier', s.next_tier_code, 'status', s.status,
+    'credited_micro', b.credited_micro::text, 'debited_micro', b.debited_micro::text,
+    'reserved_micro', b.reserved_micro::text, 'debt_micro', b.debt_micro::text,
+    'available_micro', sb.shown_available(b)::text, 'overdraft_limit_micro', b.overdraft_limit_micro::text)
+  from public.credit_balances b left join public.user_subscriptions s on s.user_id = b.user_id and s.status <> 'ended'
+  where b.user_id = p_user;
+$function$;
+COMMENT ON FUNCTION sb.account_state(uuid) IS 'An account as an audit row keeps it';
+
 CREATE OR REPLACE FUNCTION sb.add_grant(p_user uuid, p_source text, p_source_ref text, p_amount bigint, p_cause text, p_priority integer DEFAULT 50, p_expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_period_start timestamp with time zone DEFAULT NULL::timestamp with time zone, p_key text DEFAULT NULL::text, p_reverses uuid DEFAULT NULL::uuid, p_transaction uuid DEFAULT NULL::uuid)
  RETURNS uuid
  LANGUAGE plpgsql
@@ -3053,6 +3418,23 @@ AS $function$
   values ('credits', p_aggregate, p_aggregate_id, p_seq, p_type, p_user, p_root, p_data);
 $function$;
 
+CREATE OR REPLACE FUNCTION sb.apply_terms(p_tier text, p_terms jsonb)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO ''
+AS $function$
+  update public.subscription_tiers t
+  set name = n.name, monthly_credits_micro = n.monthly_credits_micro, price_cents = n.price_cents, currency = n.currency,
+      max_concurrent_runs = n.max_concurrent_runs, max_parallel_items = n.max_parallel_items,
+      sandbox_cpu_millis = n.sandbox_cpu_millis, sandbox_memory_mb = n.sandbox_memory_mb,
+      sandbox_disk_mb = n.sandbox_disk_mb, sandbox_seconds = n.sandbox_seconds, retention_days = n.retention_days,
+      requests_per_minute = n.requests_per_minute, rollover_min_micro = n.rollover_min_micro,
+      rollover_max_micro = n.rollover_max_micro, overdraft_limit_micro = n.overdraft_limit_micro, updated_at = clock_timestamp()
+  from jsonb_populate_record(null::public.subscription_tiers, p_terms) n
+  where t.code = p_tier;
+$function$;
+COMMENT ON FUNCTION sb.apply_terms(text,jsonb) IS 'Makes a tier what its terms say';
+
 CREATE OR REPLACE FUNCTION sb.apply_tier(p_user uuid, p_tier text, p_at timestamp with time zone, p_key text)
  RETURNS void
  LANGUAGE plpgsql
@@ -3089,6 +3471,37 @@ CREATE OR REPLACE FUNCTION sb.available(p_balance public.credit_balances)
 AS $function$
   select p_balance.credited_micro - p_balance.debited_micro - p_balance.reserved_micro;
 $function$;
+
+CREATE OR REPLACE FUNCTION sb.begin_operation(p_by jsonb, p_action text, VARIADIC p_parts text[])
+ RETURNS public.credit_audit
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_row public.credit_audit;
+  v_seen public.credit_audit;
+begin
+  v_row.operator_id := (p_by ->> 'operator_id')::uuid;
+  v_row.action := p_action;
+  v_row.reason := p_by ->> 'reason';
+  v_row.request_id := p_by ->> 'request_id';
+  v_row.key := p_by ->> 'key';
+  if v_row.operator_id is null or v_row.key is null or v_row.reason is null then
+    raise exception 'an operator gives a key and a reason' using errcode = '22023';
+  end if;
+  v_row.request_hash := sb.credit_hash(variadic array[p_action, v_row.reason] || p_parts);
+  perform pg_advisory_xact_lock(hashtextextended('credit_audit:' || v_row.operator_id || ':' || v_row.key, 0));
+  select * into v_seen from public.credit_audit where operator_id = v_row.operator_id and key = v_row.key;
+  if not found then
+    return v_row;
+  end if;
+  if v_seen.request_hash <> v_row.request_hash then
+    raise exception 'key % was used for another request', v_row.key using errcode = 'CR409';
+  end if;
+  return v_seen;
+end
+$function$;
+COMMENT ON FUNCTION sb.begin_operation(jsonb,text,text[]) IS 'The audit row of an action: without id when it is new, the stored one of a repeat. Repeats that race wait here';
 
 CREATE OR REPLACE FUNCTION sb.billing_period(p_anchor timestamp with time zone, p_zone text, p_at timestamp with time zone, OUT number integer, OUT period_start timestamp with time zone, OUT period_end timestamp with time zone)
  RETURNS record
@@ -3286,6 +3699,27 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION sb.delete_agent_data() IS 'Runs, with everything of theirs, and memories go with their user. Rights of the owner: whoever deletes the user has none here';
+
+CREATE OR REPLACE FUNCTION sb.end_operation(p_row public.credit_audit, p_user uuid, p_target text, p_before jsonb, p_after jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_row public.credit_audit;
+begin
+  if p_row.id is not null then
+    return to_jsonb(p_row) - '{request_hash,key}'::text[] || '{"replayed": true}';
+  end if;
+  insert into public.credit_audit
+    (operator_id, action, user_id, target, before, after, reason, request_id, key, request_hash)
+  values (p_row.operator_id, p_row.action, p_user, p_target, p_before, p_after, p_row.reason, p_row.request_id, p_row.key,
+          p_row.request_hash)
+  returning * into strict v_row;
+  return to_jsonb(v_row) - '{request_hash,key}'::text[] || '{"replayed": false}';
+end
+$function$;
+COMMENT ON FUNCTION sb.end_operation(public.credit_audit,uuid,text,jsonb,jsonb) IS 'Writes the audit row of what was done, or gives that of a repeat';
 
 CREATE OR REPLACE FUNCTION sb.ensure_partitions()
  RETURNS void
@@ -3605,6 +4039,54 @@ end
 $function$;
 COMMENT ON FUNCTION sb.move_account(uuid,text,text,bigint,bigint,bigint,bigint,uuid,uuid,text,uuid,uuid,uuid) IS 'The only change of a balance row: moves its totals and writes the ledger entry that tells of it. p_amount is credited where it is positive and debited where it is negative; p_settled is usage that is debited beside it';
 
+CREATE OR REPLACE FUNCTION sb.move_tier(p_user uuid, p_tier text, p_key text, p_at_once boolean)
+ RETURNS text
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_sub public.user_subscriptions;
+  v_from public.subscription_tiers;
+  v_to public.subscription_tiers;
+  v_status text;
+begin
+  perform sb.renew_account(p_user, v_now);
+  select * into v_sub from public.user_subscriptions s
+  where s.user_id = p_user and s.status <> 'ended' for no key update;
+  if not found then
+    raise exception 'account % has no live subscription', p_user using errcode = 'CR404';
+  end if;
+  select * into v_to from public.subscription_tiers where code = p_tier;
+  if not found then
+    raise exception 'no tier %', p_tier using errcode = 'CR404';
+  end if;
+  select * into strict v_from from public.subscription_tiers where code = v_sub.tier_code;
+  v_status := case when v_to.position > v_from.position then 'upgraded'
+                   when v_to.position < v_from.position then case when p_at_once then 'downgraded' else 'scheduled' end
+                   else 'unchanged' end;
+  if v_status in ('upgraded', 'downgraded') then
+    perform sb.apply_tier(p_user, p_tier, v_now, p_key);
+    if v_to.monthly_credits_micro > v_from.monthly_credits_micro then
+      perform sb.add_grant(p_user, 'upgrade', p_key, v_to.monthly_credits_micro - v_from.monthly_credits_micro, 'upgrade',
+                           50, v_sub.current_period_end, v_sub.current_period_start);
+    end if;
+    perform sb.promote_waiting(p_user);
+  else
+    update public.user_subscriptions s set next_tier_code = nullif(p_tier, s.tier_code), updated_at = v_now where s.id = v_sub.id;
+  end if;
+  if v_status <> 'unchanged' or v_sub.next_tier_code is not null then
+    perform sb.tell_subscription(p_user, case
+      when v_status = 'upgraded' then 'upgraded'
+      when v_status = 'unchanged' then 'change_withdrawn'
+      when v_status = 'scheduled' then case v_to.code when 'free' then 'cancel_scheduled' else 'downgrade_scheduled' end
+      else case v_to.code when 'free' then 'cancelled' else 'downgraded' end end, v_sub.tier_code);
+  end if;
+  return v_status;
+end
+$function$;
+COMMENT ON FUNCTION sb.move_tier(uuid,text,text,boolean) IS 'A higher tier holds at once and grants the difference; a lower one follows when the period ends, or at once, then with the credits of the period. Needs the lock of the account';
+
 CREATE OR REPLACE FUNCTION sb.outlived_month(p_table text, p_keep interval, p_keep_while text)
  RETURNS text
  LANGUAGE plpgsql
@@ -3885,6 +4367,9 @@ begin
   update public.user_subscriptions s
   set current_period_start = v_next.period_start, current_period_end = v_next.period_end, updated_at = clock_timestamp()
   where s.id = v_sub.id;
+  perform sb.tell_subscription(
+    p_user, case when v_sub.next_tier_code is null then 'renewed'
+                 when v_tier.code = 'free' then 'cancelled' else 'downgraded' end, v_sub.tier_code);
 end
 $function$;
 COMMENT ON FUNCTION sb.renew_account(uuid,timestamp with time zone) IS 'Brings an account to a moment: expired grants, and where its period is over the new one with its grant and rollover. Also called before a reservation, so that nobody is refused because the monthly job is late. Needs the account''s lock';
@@ -4058,6 +4543,26 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION sb.sweep_default(text,interval,text) IS 'Deletes what came so late that its month was gone and it went to the default partition, 10,000 rows at a time';
+
+CREATE OR REPLACE FUNCTION sb.tell_subscription(p_user uuid, p_change text, p_previous text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_sub public.user_subscriptions;
+begin
+  update public.user_subscriptions set seq = seq + 1, updated_at = clock_timestamp()
+  where id = (select id from public.user_subscriptions where user_id = p_user order by created_at desc limit 1)
+  returning * into strict v_sub;
+  perform sb.append_credit_event('subscription', v_sub.id, v_sub.seq, 'subscription.changed', p_user, p_user,
+    jsonb_build_object('subscription_id', v_sub.id, 'change', p_change, 'status', v_sub.status, 'tier', v_sub.tier_code,
+                       'previous_tier', p_previous, 'next_tier', v_sub.next_tier_code,
+                       'period_start', sb.iso_time(v_sub.current_period_start),
+                       'period_end', sb.iso_time(v_sub.current_period_end)));
+end
+$function$;
+COMMENT ON FUNCTION sb.tell_subscription(uuid,text,text) IS 'Appends subscription.changed with what a user''s newest subscription is now';
 
 CREATE OR REPLACE FUNCTION sb.tier_limits(p_tier public.subscription_tiers)
  RETURNS jsonb
@@ -4251,7 +4756,7 @@ AS $function$
   ), left_over as (
     select coalesce(sum(remaining_micro), 0) as remaining from public.credit_grants where user_id = p_user
   ), live as (
-    select count(*) filter (where t.created_at >= s.tier_effective_from) as admitted, min(tier.max_concurrent_runs) as most
+    select count(*) filter (where t.created_at >= greatest(s.tier_effective_from, tier.updated_at)) as admitted, min(tier.max_concurrent_runs) as most
     from public.user_subscriptions s join public.subscription_tiers tier on tier.code = s.tier_code
     left join public.credit_reservations r on r.user_id = s.user_id and r.state = 'active' and r.expires_at > clock_timestamp()
     left join public.credit_transactions t on t.reservation_id = r.id and t.kind = 'reserve'
@@ -4299,9 +4804,11 @@ CREATE TRIGGER swissbrain_user_created AFTER INSERT ON auth.users FOR EACH ROW E
 CREATE TRIGGER swissbrain_user_deleted AFTER DELETE ON auth.users FOR EACH ROW EXECUTE FUNCTION sb.user_deleted();
 
 GRANT EXECUTE ON FUNCTION public.adjust_credits(uuid,text,bigint,text,text,uuid) TO sb_credits;
+GRANT EXECUTE ON FUNCTION public.apply_tier_versions() TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.calculate_next_run(text,timestamp with time zone,bigint,timestamp with time zone,timestamp with time zone) TO sb_scheduler, sb_scheduler_user;
 GRANT EXECUTE ON FUNCTION public.change_tier(uuid,text,text) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.check_credits(uuid,text,numeric) TO sb_credits;
+GRANT EXECUTE ON FUNCTION public.choose_tier(uuid,text,text) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.claim_incomplete_closings(interval,integer) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.close_account(uuid) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.consume_credits(uuid,text,text,numeric,uuid,timestamp with time zone) TO sb_credits;
@@ -4318,8 +4825,16 @@ GRANT EXECUTE ON FUNCTION public.grant_monthly_credits(timestamp with time zone,
 GRANT EXECUTE ON FUNCTION public.heartbeat_reservations(uuid[]) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.mark_stale_participants_offline(integer) TO sb_collab;
 GRANT EXECUTE ON FUNCTION public.open_account(uuid,text) TO sb_credits;
+GRANT EXECUTE ON FUNCTION public.operator_adjust(jsonb,uuid,bigint) TO sb_credits;
+GRANT EXECUTE ON FUNCTION public.operator_change_tier(jsonb,uuid,text,boolean) TO sb_credits;
+GRANT EXECUTE ON FUNCTION public.operator_grant(jsonb,uuid,text,bigint,timestamp with time zone) TO sb_credits;
+GRANT EXECUTE ON FUNCTION public.operator_refund(jsonb,uuid,uuid,bigint) TO sb_credits;
+GRANT EXECUTE ON FUNCTION public.operator_revoke_grant(jsonb,uuid,uuid) TO sb_credits;
+GRANT EXECUTE ON FUNCTION public.operator_version_price(jsonb,text,bigint,bigint,text,text,timestamp with time zone) TO sb_credits;
+GRANT EXECUTE ON FUNCTION public.operator_version_tier(jsonb,text,jsonb,timestamp with time zone) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.price_estimate(jsonb) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.record_closing(uuid,text,integer,uuid[]) TO sb_credits;
+GRANT EXECUTE ON FUNCTION public.record_operator_read(uuid,text,uuid,text,text) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.redeem_share_token(text,uuid) TO sb_collab;
 GRANT EXECUTE ON FUNCTION public.refresh_expiring_tokens(text,interval,integer,interval) TO sb_connectors;
 GRANT EXECUTE ON FUNCTION public.release_credits(uuid,text,text) TO sb_credits;

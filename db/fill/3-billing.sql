@@ -4,6 +4,9 @@ INSERT INTO public.subscription_tiers
 SELECT 'fill-' || n, 'Tier ' || n, n + 5, 0, 0, 500, 512, 1024, 300, 0
 FROM generate_series(0, least(pg_temp.rows(), 32000) - 1) AS n; -- no more fit into position
 
+INSERT INTO public.subscription_tier_versions (tier_code, version, terms, effective_from, applied_at)
+SELECT 'fill-' || n, 1, '{}', '2021-01-01Z', '2021-01-01Z' FROM generate_series(0, least(pg_temp.rows(), 32000) - 1) AS n;
+
 -- Five versions of each price, one after the other.
 INSERT INTO public.credit_pricing
   (id, operation, version, price_micro, per_quantity, unit, description, valid_from, valid_to)
@@ -75,3 +78,9 @@ SELECT pg_temp.id('entry', n), pg_temp.time_of('run', n / 10) + n % 10 * interva
        CASE WHEN usage THEN 1 END, CASE WHEN usage THEN pg_temp.id('price', n % 13) END, 1000000, 1,
        CASE WHEN usage THEN 1000000 END, 'step:' || n, 'step', CASE WHEN n % 400 = 0 THEN pg_temp.id('entry', n + 1) END
 FROM generate_series(0, pg_temp.rows() - 1) AS n, LATERAL (SELECT n % 10 BETWEEN 1 AND 8) AS entry (usage);
+
+INSERT INTO public.credit_audit
+  (id, operator_id, action, user_id, target, after, reason, request_id, key, request_hash, created_at)
+SELECT pg_temp.id('audit', n), pg_temp.id('user', n % 7), 'account.grant', pg_temp.user_of('audit', n), 'account', '{}',
+       'to fill the table', 'request-' || n, 'key-' || n, '\x00', pg_temp.time_of('audit', n)
+FROM generate_series(0, pg_temp.rows() - 1) AS n;

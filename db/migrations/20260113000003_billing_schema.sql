@@ -16,7 +16,8 @@
 -- FOR NO KEY UPDATE: foreign key checks take KEY SHARE, and FOR UPDATE would wait for those.
 --
 -- SQLSTATEs: CR404 no such account or reservation, CR409 key used for another request, CR422 no price for the
--- operation, 22023 not a valid amount, 22003 amount out of range.
+-- operation, 22023 not a valid amount, 22003 amount out of range, CR402 the account has less, CR403 only an operator
+-- or the payment provider may, CR410 more than the original, CR412 not after what is scheduled already.
 
 create extension if not exists btree_gist with schema extensions;
 
@@ -68,6 +69,26 @@ comment on column public.subscription_tiers.rollover_max_micro is
 comment on column public.subscription_tiers.overdraft_limit_micro is
   'How far finished work may take the balance below zero; null: no floor. Never used to admit a run';
 
+create table public.subscription_tier_versions (
+  tier_code text not null constraint subscription_tier_versions_tier_fkey references public.subscription_tiers (code),
+  version integer not null constraint subscription_tier_versions_version_positive check (version > 0),
+  terms jsonb not null constraint subscription_tier_versions_terms_object check (jsonb_typeof(terms) = 'object'),
+  effective_from timestamptz not null,
+  applied_at timestamptz,
+  created_at timestamptz not null default clock_timestamp(),
+  constraint subscription_tier_versions_pkey primary key (tier_code, version),
+  constraint subscription_tier_versions_time_key unique (tier_code, effective_from),
+  constraint subscription_tier_versions_in_time check (applied_at >= effective_from)
+);
+comment on table public.subscription_tier_versions is
+  'What a tier was, is and will be; subscription_tiers has the version that holds';
+comment on column public.subscription_tier_versions.version is '1 for the terms the tier began with';
+comment on column public.subscription_tier_versions.terms is 'Columns of subscription_tiers by name, all but code and position';
+comment on column public.subscription_tier_versions.effective_from is 'First moment of the terms';
+comment on column public.subscription_tier_versions.applied_at is 'Since when subscription_tiers has it; null while it is to come';
+-- What is still to come.
+create index subscription_tier_versions_due_idx on public.subscription_tier_versions (effective_from) where applied_at is null;
+
 create table public.user_subscriptions (
   id uuid primary key default gen_random_uuid(),
   user_id uuid not null,
@@ -81,6 +102,7 @@ create table public.user_subscriptions (
   current_period_end timestamptz not null,
   tier_effective_from timestamptz not null,
   external_ref text constraint user_subscriptions_external_ref_key unique,
+  seq bigint not null default 0,
   last_external_event_at timestamptz,
   ended_at timestamptz,
   created_at timestamptz not null default now(),
@@ -90,6 +112,7 @@ create table public.user_subscriptions (
 );
 comment on table public.user_subscriptions is
   'Which tier a user is on. No foreign key to auth.users: money outlives the user, whose id is then only an account';
+comment on column public.user_subscriptions.seq is 'Order of its events';
 comment on column public.user_subscriptions.time_zone is 'In which months are counted';
 comment on column public.user_subscriptions.current_period_start is 'First moment of the period';
 comment on column public.user_subscriptions.current_period_end is 'First moment of the next one';
@@ -245,6 +268,8 @@ create index credit_reservations_waiting_idx on public.credit_reservations (user
   where state = 'waiting';
 -- A user's reservations, newest first.
 create index credit_reservations_list_idx on public.credit_reservations (user_id, created_at desc, id desc);
+-- Who was denied, newest first, for operators.
+create index credit_reservations_denied_idx on public.credit_reservations (created_at desc, id desc) where state = 'denied';
 -- Ended runs whose steps are not all recorded.
 create index credit_reservations_closing_idx on public.credit_reservations (closing_at)
   where state = 'active' and closing_event is not null;
@@ -402,6 +427,39 @@ create trigger credit_transactions_not_emptied before truncate on public.credit_
 -- Kept for good, as are its keys in credit_idempotency: the sum of the entries is the account.
 select sb.partition_by_month('credit_transactions', 3);
 
+create table public.credit_audit (
+  id uuid primary key default gen_random_uuid(),
+  operator_id uuid not null,
+  action text not null constraint credit_audit_action_form check (action ~ '^[a-z]+\.[a-z_]{1,40}$'),
+  user_id uuid,
+  target text not null constraint credit_audit_target_length check (length(target) between 1 and 200),
+  before jsonb,
+  after jsonb,
+  reason text constraint credit_audit_reason_length check (length(reason) between 1 and 500),
+  request_id text not null constraint credit_audit_request_length check (length(request_id) between 1 and 100),
+  key text constraint credit_audit_key_length check (length(key) between 1 and 200),
+  request_hash bytea,
+  created_at timestamptz not null default clock_timestamp(),
+  constraint credit_audit_request_key unique (operator_id, key),
+  constraint credit_audit_change_whole
+    check ((key is null) = (request_hash is null) and (key is null or (reason is not null and after is not null)))
+);
+comment on table public.credit_audit is
+  'Everything operators did, written in the transaction that did it; append-only, since no role may write it';
+comment on column public.credit_audit.operator_id is 'Who did it';
+comment on column public.credit_audit.action is 'What: account.grant, price.version, …';
+comment on column public.credit_audit.user_id is 'Whose account; null for prices, tiers and lists';
+comment on column public.credit_audit.target is 'What it was done to: an account, an operation, a tier, a list';
+comment on column public.credit_audit.before is 'What it was; null where there was nothing and for what only reads';
+comment on column public.credit_audit.after is 'What it became; null for what only reads';
+comment on column public.credit_audit.reason is 'Why, in the operator''s words';
+comment on column public.credit_audit.request_id is 'Of the HTTP request';
+comment on column public.credit_audit.key is 'Idempotency-Key of a change; null for what only reads';
+comment on column public.credit_audit.request_hash is 'The same key with another request is an error, CR409';
+-- The list, newest first, and that of one account.
+create index credit_audit_list_idx on public.credit_audit (created_at desc, id desc);
+create index credit_audit_user_idx on public.credit_audit (user_id, created_at desc, id desc) where user_id is not null;
+
 -- ---------------------------------------------------------------------------------------------------------------
 -- Seeds.
 
@@ -414,6 +472,10 @@ values
   ('pro', 'Pro', 2, 1000000000, 1900, 3, 20, 1000, 2048, 5120, 1800, 30, 300, 500000000, 25000000),
   ('team', 'Team', 3, 5000000000, 4900, 10, 50, 2000, 4096, 20480, 3600, 90, 1000, 2500000000, 100000000),
   ('enterprise', 'Enterprise', 4, null, null, null, null, 4000, 8192, 51200, 14400, null, null, 0, null);
+
+insert into public.subscription_tier_versions (tier_code, version, terms, effective_from, applied_at)
+select code, 1, to_jsonb(t) - '{code,position,created_at,updated_at}'::text[], created_at, created_at
+from public.subscription_tiers t;
 
 insert into public.credit_pricing (operation, price_micro, per_quantity, unit, description, valid_from)
 values
@@ -655,6 +717,23 @@ $$;
 comment on function sb.expire_grants(uuid, timestamptz) is
   'Takes back what is left of expired grants, except what holds pin. Needs the lock of the account';
 
+create function sb.tell_subscription(p_user uuid, p_change text, p_previous text) returns void
+language plpgsql set search_path = '' as $$
+declare
+  v_sub public.user_subscriptions;
+begin
+  update public.user_subscriptions set seq = seq + 1, updated_at = clock_timestamp()
+  where id = (select id from public.user_subscriptions where user_id = p_user order by created_at desc limit 1)
+  returning * into strict v_sub;
+  perform sb.append_credit_event('subscription', v_sub.id, v_sub.seq, 'subscription.changed', p_user, p_user,
+    jsonb_build_object('subscription_id', v_sub.id, 'change', p_change, 'status', v_sub.status, 'tier', v_sub.tier_code,
+                       'previous_tier', p_previous, 'next_tier', v_sub.next_tier_code,
+                       'period_start', sb.iso_time(v_sub.current_period_start),
+                       'period_end', sb.iso_time(v_sub.current_period_end)));
+end
+$$;
+comment on function sb.tell_subscription is 'Appends subscription.changed with what a user''s newest subscription is now';
+
 create function sb.apply_tier(p_user uuid, p_tier text, p_at timestamptz, p_key text) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -731,6 +810,9 @@ begin
   update public.user_subscriptions s
   set current_period_start = v_next.period_start, current_period_end = v_next.period_end, updated_at = clock_timestamp()
   where s.id = v_sub.id;
+  perform sb.tell_subscription(
+    p_user, case when v_sub.next_tier_code is null then 'renewed'
+                 when v_tier.code = 'free' then 'cancelled' else 'downgraded' end, v_sub.tier_code);
 end
 $$;
 comment on function sb.renew_account(uuid, timestamptz) is
@@ -1531,6 +1613,7 @@ language plpgsql security definer set search_path = '' as $$
 declare
   v_user uuid;
 begin
+  perform public.apply_tier_versions();
   for v_user in
     select b.user_id from public.credit_balances b
     where b.user_id in (select s.user_id from public.user_subscriptions s
@@ -1696,6 +1779,9 @@ begin
   update public.user_subscriptions set status = 'ended', ended_at = v_now, updated_at = v_now
   where user_id = p_user and status <> 'ended';
   get diagnostics v_ended = row_count;
+  if v_ended > 0 then
+    perform sb.tell_subscription(p_user, 'ended', null);
+  end if;
   if not exists (select from public.user_subscriptions where user_id = p_user) then
     -- The deletion overtook the creation: this row keeps a late user.created from opening the account.
     insert into public.user_subscriptions (user_id, tier_code, status, anchor_at, current_period_start, current_period_end,
@@ -1709,23 +1795,15 @@ $$;
 comment on function public.close_account is
   'Ends the subscription of a deleted user: nothing is admitted any more, what waits is denied. Balance and ledger stay';
 
-create function public.change_tier(p_user uuid, p_tier text, p_key text) returns table (status text, tier text)
-language plpgsql security definer set search_path = '' as $$
+create function sb.move_tier(p_user uuid, p_tier text, p_key text, p_at_once boolean) returns text
+language plpgsql set search_path = '' as $$
 declare
-  v_hash bytea := sb.credit_hash('tier', p_tier);
   v_now timestamptz := clock_timestamp();
-  v_seen public.credit_idempotency;
   v_sub public.user_subscriptions;
   v_from public.subscription_tiers;
   v_to public.subscription_tiers;
   v_status text;
 begin
-  perform sb.lock_account(p_user);
-  v_seen := sb.seen_credit_request(p_user, p_key, v_hash);
-  if v_seen.key is not null then
-    return query select 'replayed', p_tier;
-    return;
-  end if;
   perform sb.renew_account(p_user, v_now);
   select * into v_sub from public.user_subscriptions s
   where s.user_id = p_user and s.status <> 'ended' for no key update;
@@ -1738,8 +1816,9 @@ begin
   end if;
   select * into strict v_from from public.subscription_tiers where code = v_sub.tier_code;
   v_status := case when v_to.position > v_from.position then 'upgraded'
-                   when v_to.position < v_from.position then 'scheduled' else 'unchanged' end;
-  if v_status = 'upgraded' then
+                   when v_to.position < v_from.position then case when p_at_once then 'downgraded' else 'scheduled' end
+                   else 'unchanged' end;
+  if v_status in ('upgraded', 'downgraded') then
     perform sb.apply_tier(p_user, p_tier, v_now, p_key);
     if v_to.monthly_credits_micro > v_from.monthly_credits_micro then
       perform sb.add_grant(p_user, 'upgrade', p_key, v_to.monthly_credits_micro - v_from.monthly_credits_micro, 'upgrade',
@@ -1749,6 +1828,34 @@ begin
   else
     update public.user_subscriptions s set next_tier_code = nullif(p_tier, s.tier_code), updated_at = v_now where s.id = v_sub.id;
   end if;
+  if v_status <> 'unchanged' or v_sub.next_tier_code is not null then
+    perform sb.tell_subscription(p_user, case
+      when v_status = 'upgraded' then 'upgraded'
+      when v_status = 'unchanged' then 'change_withdrawn'
+      when v_status = 'scheduled' then case v_to.code when 'free' then 'cancel_scheduled' else 'downgrade_scheduled' end
+      else case v_to.code when 'free' then 'cancelled' else 'downgraded' end end, v_sub.tier_code);
+  end if;
+  return v_status;
+end
+$$;
+comment on function sb.move_tier is
+  'A higher tier holds at once and grants the difference; a lower one follows when the period ends, or at once, then '
+  'with the credits of the period. Needs the lock of the account';
+
+create function public.change_tier(p_user uuid, p_tier text, p_key text) returns table (status text, tier text)
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_hash bytea := sb.credit_hash('tier', p_tier);
+  v_seen public.credit_idempotency;
+  v_status text;
+begin
+  perform sb.lock_account(p_user);
+  v_seen := sb.seen_credit_request(p_user, p_key, v_hash);
+  if v_seen.key is not null then
+    return query select 'replayed', p_tier;
+    return;
+  end if;
+  v_status := sb.move_tier(p_user, p_tier, p_key, false);
   insert into public.credit_idempotency (user_id, key, action, request_hash, outcome, amount_micro)
   values (p_user, p_key, 'tier', v_hash, v_status, 0);
   return query select v_status, p_tier;
@@ -1757,6 +1864,28 @@ $$;
 comment on function public.change_tier is
   'A higher tier holds at once and grants the difference; a lower one follows when the period ends. '
   'status: upgraded, scheduled, unchanged (takes a scheduled change back), replayed';
+
+create function public.choose_tier(p_user uuid, p_tier text, p_key text) returns table (status text, tier text)
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_sub public.user_subscriptions;
+begin
+  perform sb.lock_account(p_user);
+  select * into v_sub from public.user_subscriptions s where s.user_id = p_user and s.status <> 'ended';
+  if not exists (select from public.credit_idempotency i where i.user_id = p_user and i.key = p_key) then
+    if v_sub.external_ref is not null then
+      raise exception 'the subscription is kept by the payment provider' using errcode = 'CR403';
+    end if;
+    if exists (select from public.subscription_tiers f, public.subscription_tiers t
+               where f.code = v_sub.tier_code and t.code = p_tier and t.position > f.position) then
+      raise exception 'tier % is above %', p_tier, v_sub.tier_code using errcode = 'CR403';
+    end if;
+  end if;
+  return query select * from public.change_tier(p_user, p_tier, p_key);
+end
+$$;
+comment on function public.choose_tier is
+  'change_tier as far as users may by themselves: down, away, or a scheduled change back; CR403 otherwise';
 
 create function public.price_estimate(p_lines jsonb) returns bigint
 language plpgsql security definer set search_path = '' as $$
@@ -1913,7 +2042,7 @@ language sql stable set search_path = '' as $$
   ), left_over as (
     select coalesce(sum(remaining_micro), 0) as remaining from public.credit_grants where user_id = p_user
   ), live as (
-    select count(*) filter (where t.created_at >= s.tier_effective_from) as admitted, min(tier.max_concurrent_runs) as most
+    select count(*) filter (where t.created_at >= greatest(s.tier_effective_from, tier.updated_at)) as admitted, min(tier.max_concurrent_runs) as most
     from public.user_subscriptions s join public.subscription_tiers tier on tier.code = s.tier_code
     left join public.credit_reservations r on r.user_id = s.user_id and r.state = 'active' and r.expires_at > clock_timestamp()
     left join public.credit_transactions t on t.reservation_id = r.id and t.kind = 'reserve'
@@ -1970,6 +2099,333 @@ comment on function public.verify_credits is
   'the first wrong entry where it is an entry';
 
 -- ---------------------------------------------------------------------------------------------------------------
+-- What operators do. Each of these functions writes its audit row itself, and there is no other way to do it. p_by says
+-- who asks: operator_id, key, reason, request_id. They answer with the audit row, and whether it is from a repeat.
+
+create function sb.account_state(p_user uuid) returns jsonb
+language sql stable set search_path = '' as $$
+  select jsonb_build_object(
+    'tier', s.tier_code, 'next_tier', s.next_tier_code, 'status', s.status,
+    'credited_micro', b.credited_micro::text, 'debited_micro', b.debited_micro::text,
+    'reserved_micro', b.reserved_micro::text, 'debt_micro', b.debt_micro::text,
+    'available_micro', sb.shown_available(b)::text, 'overdraft_limit_micro', b.overdraft_limit_micro::text)
+  from public.credit_balances b left join public.user_subscriptions s on s.user_id = b.user_id and s.status <> 'ended'
+  where b.user_id = p_user;
+$$;
+comment on function sb.account_state(uuid) is 'An account as an audit row keeps it';
+
+create function sb.begin_operation(p_by jsonb, p_action text, variadic p_parts text[]) returns public.credit_audit
+language plpgsql set search_path = '' as $$
+declare
+  v_row public.credit_audit;
+  v_seen public.credit_audit;
+begin
+  v_row.operator_id := (p_by ->> 'operator_id')::uuid;
+  v_row.action := p_action;
+  v_row.reason := p_by ->> 'reason';
+  v_row.request_id := p_by ->> 'request_id';
+  v_row.key := p_by ->> 'key';
+  if v_row.operator_id is null or v_row.key is null or v_row.reason is null then
+    raise exception 'an operator gives a key and a reason' using errcode = '22023';
+  end if;
+  v_row.request_hash := sb.credit_hash(variadic array[p_action, v_row.reason] || p_parts);
+  perform pg_advisory_xact_lock(hashtextextended('credit_audit:' || v_row.operator_id || ':' || v_row.key, 0));
+  select * into v_seen from public.credit_audit where operator_id = v_row.operator_id and key = v_row.key;
+  if not found then
+    return v_row;
+  end if;
+  if v_seen.request_hash <> v_row.request_hash then
+    raise exception 'key % was used for another request', v_row.key using errcode = 'CR409';
+  end if;
+  return v_seen;
+end
+$$;
+comment on function sb.begin_operation is
+  'The audit row of an action: without id when it is new, the stored one of a repeat. Repeats that race wait here';
+
+create function sb.end_operation(p_row public.credit_audit, p_user uuid, p_target text, p_before jsonb, p_after jsonb)
+returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_row public.credit_audit;
+begin
+  if p_row.id is not null then
+    return to_jsonb(p_row) - '{request_hash,key}'::text[] || '{"replayed": true}';
+  end if;
+  insert into public.credit_audit
+    (operator_id, action, user_id, target, before, after, reason, request_id, key, request_hash)
+  values (p_row.operator_id, p_row.action, p_user, p_target, p_before, p_after, p_row.reason, p_row.request_id, p_row.key,
+          p_row.request_hash)
+  returning * into strict v_row;
+  return to_jsonb(v_row) - '{request_hash,key}'::text[] || '{"replayed": false}';
+end
+$$;
+comment on function sb.end_operation is 'Writes the audit row of what was done, or gives that of a repeat';
+
+create function public.operator_grant(p_by jsonb, p_user uuid, p_kind text, p_amount bigint, p_expires_at timestamptz)
+returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_row public.credit_audit := sb.begin_operation(
+    p_by, 'account.grant', p_user::text, p_kind, p_amount::text, sb.iso_time(p_expires_at));
+  v_source text := case p_kind when 'promotional' then 'promo' when 'trial' then 'trial' when 'purchase' then 'top_up'
+                               when 'correction' then 'adjust' end;
+  v_before jsonb;
+  v_grant uuid;
+begin
+  if v_row.id is not null then
+    return sb.end_operation(v_row, null, null, null, null);
+  end if;
+  if v_source is null or p_amount is null or p_amount <= 0 or p_expires_at <= clock_timestamp() then
+    raise exception 'a grant is a positive amount of a known kind that has not expired' using errcode = '22023';
+  end if;
+  perform sb.lock_account(p_user);
+  perform sb.renew_account(p_user, clock_timestamp());
+  v_before := sb.account_state(p_user);
+  -- What was given away is burnt first, what was paid for last.
+  v_grant := sb.add_grant(p_user, v_source, 'operator:' || v_row.operator_id || ':' || v_row.key, p_amount, v_row.reason,
+                          case v_source when 'top_up' then 60 when 'adjust' then 50 else 30 end, p_expires_at);
+  return sb.end_operation(v_row, p_user, p_user::text, v_before, sb.account_state(p_user) || jsonb_build_object(
+    'grant_id', v_grant, 'kind', p_kind, 'amount_micro', p_amount::text, 'expires_at', sb.iso_time(p_expires_at)));
+end
+$$;
+comment on function public.operator_grant is 'Gives credits: promotional, trial, purchase or correction; null p_expires_at: for good';
+
+create function public.operator_adjust(p_by jsonb, p_user uuid, p_amount bigint) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_row public.credit_audit := sb.begin_operation(p_by, 'account.adjust', p_user::text, p_amount::text);
+  v_before jsonb;
+  v_done record;
+begin
+  if v_row.id is not null then
+    return sb.end_operation(v_row, null, null, null, null);
+  end if;
+  perform sb.lock_account(p_user);
+  v_before := sb.account_state(p_user);
+  select * into v_done from public.adjust_credits(
+    p_user, 'adjust', p_amount, 'operator:' || encode(sb.credit_hash(v_row.operator_id::text, v_row.key), 'hex'), v_row.reason);
+  if v_done.status = 'insufficient' then
+    raise exception 'account % has less than that available', p_user using errcode = 'CR402';
+  end if;
+  return sb.end_operation(v_row, p_user, p_user::text, v_before, sb.account_state(p_user) || jsonb_build_object(
+    'transaction_id', v_done.transaction_id, 'amount_micro', p_amount::text));
+end
+$$;
+comment on function public.operator_adjust is 'Corrects an account, up or down; CR402 where it has less than is taken';
+
+create function public.operator_refund(p_by jsonb, p_user uuid, p_transaction uuid, p_amount bigint) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_row public.credit_audit := sb.begin_operation(
+    p_by, 'account.refund', p_user::text, p_transaction::text, p_amount::text);
+  v_before jsonb;
+  v_amount bigint := p_amount;
+  v_done record;
+begin
+  if v_row.id is not null then
+    return sb.end_operation(v_row, null, null, null, null);
+  end if;
+  perform sb.lock_account(p_user);
+  v_before := sb.account_state(p_user);
+  if v_amount is null then
+    select -t.amount_micro - coalesce((select sum(x.amount_micro) from public.credit_transactions x
+                                       where x.reverses_id = t.id), 0) into v_amount
+    from public.credit_transactions t where t.id = p_transaction and t.user_id = p_user and t.kind = 'consume';
+    if not found then
+      raise exception 'no usage % of this account', p_transaction using errcode = 'CR404';
+    end if;
+    if v_amount <= 0 then
+      raise exception 'entry % is refunded already', p_transaction using errcode = 'CR410';
+    end if;
+  end if;
+  select * into v_done from public.adjust_credits(
+    p_user, 'refund', v_amount, 'operator:' || encode(sb.credit_hash(v_row.operator_id::text, v_row.key), 'hex'), v_row.reason,
+    p_transaction);
+  if v_done.status = 'exceeds_original' then
+    raise exception 'a refund of entry % is at most what is left of it', p_transaction using errcode = 'CR410';
+  end if;
+  return sb.end_operation(v_row, p_user, p_user::text, v_before, sb.account_state(p_user) || jsonb_build_object(
+    'transaction_id', v_done.transaction_id, 'reverses_id', p_transaction, 'amount_micro', v_amount::text));
+end
+$$;
+comment on function public.operator_refund is
+  'Gives usage back, wholly where p_amount is null; CR410 above what it cost and is not refunded yet';
+
+create function public.operator_revoke_grant(p_by jsonb, p_user uuid, p_grant uuid) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_row public.credit_audit := sb.begin_operation(p_by, 'account.revoke_grant', p_user::text, p_grant::text);
+  v_before jsonb;
+  v_grant public.credit_grants;
+  v_left bigint;
+begin
+  if v_row.id is not null then
+    return sb.end_operation(v_row, null, null, null, null);
+  end if;
+  perform sb.lock_account(p_user);
+  v_before := sb.account_state(p_user);
+  update public.credit_grants set expires_at = least(expires_at, clock_timestamp())
+  where id = p_grant and user_id = p_user returning * into v_grant;
+  if not found then
+    raise exception 'no grant % of this account', p_grant using errcode = 'CR404';
+  end if;
+  perform sb.expire_grants(p_user, clock_timestamp());
+  select remaining_micro into strict v_left from public.credit_grants where id = p_grant;
+  return sb.end_operation(v_row, p_user, p_user::text, v_before || jsonb_build_object(
+      'grant_id', p_grant, 'remaining_micro', v_grant.remaining_micro::text),
+    sb.account_state(p_user) || jsonb_build_object('grant_id', p_grant, 'remaining_micro', v_left::text));
+end
+$$;
+comment on function public.operator_revoke_grant is
+  'Lets a grant expire now. What holds pin of it goes when they end';
+
+create function public.operator_change_tier(p_by jsonb, p_user uuid, p_tier text, p_at_once boolean) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_row public.credit_audit := sb.begin_operation(
+    p_by, 'account.change_tier', p_user::text, p_tier, p_at_once::text);
+  v_before jsonb;
+  v_status text;
+begin
+  if v_row.id is not null then
+    return sb.end_operation(v_row, null, null, null, null);
+  end if;
+  perform sb.lock_account(p_user);
+  v_before := sb.account_state(p_user);
+  v_status := sb.move_tier(p_user, p_tier, 'operator:' || v_row.operator_id || ':' || v_row.key, p_at_once);
+  return sb.end_operation(v_row, p_user, p_user::text, v_before,
+                          sb.account_state(p_user) || jsonb_build_object('change', v_status));
+end
+$$;
+comment on function public.operator_change_tier is
+  'Up at once, with the difference; down when the period ends, or at once, with the credits of the period';
+
+create function public.operator_version_price(p_by jsonb, p_operation text, p_price bigint, p_per_quantity bigint,
+                                              p_unit text, p_description text, p_from timestamptz) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_row public.credit_audit := sb.begin_operation(p_by, 'price.version', p_operation, p_price::text, p_per_quantity::text,
+                                                  p_unit, p_description, sb.iso_time(p_from));
+  v_last public.credit_pricing;
+  v_new public.credit_pricing;
+begin
+  if v_row.id is not null then
+    return sb.end_operation(v_row, null, null, null, null);
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended('credit_pricing:' || p_operation, 0));
+  if p_from is null or p_from <= clock_timestamp() then
+    raise exception 'a price begins in the future' using errcode = '22023';
+  end if;
+  select * into v_last from public.credit_pricing where operation = p_operation order by version desc limit 1;
+  if v_last.valid_from >= p_from then
+    raise exception 'version % of % begins later than that', v_last.version, p_operation using errcode = 'CR412';
+  end if;
+  if v_last.id is null and (p_unit is null or p_description is null) then
+    raise exception 'the first price of an operation has a unit and a description' using errcode = '22023';
+  end if;
+  update public.credit_pricing set valid_to = p_from where id = v_last.id and (valid_to is null or valid_to > p_from);
+  insert into public.credit_pricing (operation, version, price_micro, per_quantity, unit, description, valid_from)
+  values (p_operation, coalesce(v_last.version, 0) + 1, p_price, p_per_quantity, coalesce(p_unit, v_last.unit),
+          coalesce(p_description, v_last.description), p_from)
+  returning * into strict v_new;
+  return sb.end_operation(v_row, null, p_operation, case when v_last.id is not null then jsonb_build_object(
+      'id', v_last.id, 'version', v_last.version, 'price_micro', v_last.price_micro::text,
+      'per_quantity', v_last.per_quantity::text, 'valid_to', sb.iso_time(v_last.valid_to)) end,
+    jsonb_build_object('id', v_new.id, 'version', v_new.version, 'price_micro', v_new.price_micro::text,
+      'per_quantity', v_new.per_quantity::text, 'valid_from', sb.iso_time(v_new.valid_from)));
+end
+$$;
+comment on function public.operator_version_price is
+  'A new price from a moment in the future on, after all others of the operation; reservations keep theirs';
+
+create function sb.apply_terms(p_tier text, p_terms jsonb) returns void
+language sql set search_path = '' as $$
+  update public.subscription_tiers t
+  set name = n.name, monthly_credits_micro = n.monthly_credits_micro, price_cents = n.price_cents, currency = n.currency,
+      max_concurrent_runs = n.max_concurrent_runs, max_parallel_items = n.max_parallel_items,
+      sandbox_cpu_millis = n.sandbox_cpu_millis, sandbox_memory_mb = n.sandbox_memory_mb,
+      sandbox_disk_mb = n.sandbox_disk_mb, sandbox_seconds = n.sandbox_seconds, retention_days = n.retention_days,
+      requests_per_minute = n.requests_per_minute, rollover_min_micro = n.rollover_min_micro,
+      rollover_max_micro = n.rollover_max_micro, overdraft_limit_micro = n.overdraft_limit_micro, updated_at = clock_timestamp()
+  from jsonb_populate_record(null::public.subscription_tiers, p_terms) n
+  where t.code = p_tier;
+$$;
+comment on function sb.apply_terms is 'Makes a tier what its terms say';
+
+create function public.operator_version_tier(p_by jsonb, p_tier text, p_terms jsonb, p_from timestamptz) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_row public.credit_audit := sb.begin_operation(p_by, 'tier.version', p_tier, p_terms::text, sb.iso_time(p_from));
+  v_last public.subscription_tier_versions;
+  v_new public.subscription_tier_versions;
+begin
+  if v_row.id is not null then
+    return sb.end_operation(v_row, null, null, null, null);
+  end if;
+  if p_from is null or p_from <= clock_timestamp() then
+    raise exception 'terms begin in the future' using errcode = '22023';
+  end if;
+  perform from public.subscription_tiers where code = p_tier for no key update;
+  select * into v_last from public.subscription_tier_versions where tier_code = p_tier order by version desc limit 1;
+  if not found then
+    raise exception 'no tier %', p_tier using errcode = 'CR404';
+  end if;
+  if v_last.effective_from >= p_from then
+    raise exception 'version % of % begins later than that', v_last.version, p_tier using errcode = 'CR412';
+  end if;
+  if p_terms - array(select jsonb_object_keys(v_last.terms)) <> '{}' or p_terms = '{}'
+     or (p_terms ? 'monthly_credits_micro'
+         and (p_terms -> 'monthly_credits_micro' = 'null') <> (v_last.terms -> 'monthly_credits_micro' = 'null')) then
+    raise exception 'terms are some of a tier''s, and an unlimited tier stays so' using errcode = '22023';
+  end if;
+  begin
+    -- Terms that the tier would refuse when their time comes are refused now.
+    perform sb.apply_terms(p_tier, v_last.terms || p_terms);
+    raise exception 'tried' using errcode = 'CR000';
+  exception when sqlstate 'CR000' then
+    null;
+  end;
+  insert into public.subscription_tier_versions (tier_code, version, terms, effective_from)
+  values (p_tier, v_last.version + 1, v_last.terms || p_terms, p_from) returning * into strict v_new;
+  return sb.end_operation(v_row, null, p_tier, v_last.terms || jsonb_build_object('version', v_last.version),
+    v_new.terms || jsonb_build_object('version', v_new.version, 'effective_from', sb.iso_time(p_from)));
+end
+$$;
+comment on function public.operator_version_tier is
+  'New terms of a tier from a moment in the future on: limits for whoever is admitted then, credits from the next period';
+
+create function public.apply_tier_versions() returns int
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_due public.subscription_tier_versions;
+  v_applied int := 0;
+begin
+  for v_due in
+    select * from public.subscription_tier_versions
+    where applied_at is null and effective_from <= clock_timestamp()
+    order by effective_from, tier_code for no key update skip locked
+  loop
+    perform sb.apply_terms(v_due.tier_code, v_due.terms);
+    update public.subscription_tier_versions set applied_at = clock_timestamp()
+    where tier_code = v_due.tier_code and version = v_due.version;
+    v_applied := v_applied + 1;
+  end loop;
+  return v_applied;
+end
+$$;
+comment on function public.apply_tier_versions() is
+  'Makes tiers what their versions say whose time has come; returns how many. A repeat finds nothing to do';
+
+create function public.record_operator_read(p_operator uuid, p_action text, p_user uuid, p_target text, p_request_id text)
+returns uuid
+language sql security definer set search_path = '' as $$
+  insert into public.credit_audit (operator_id, action, user_id, target, request_id)
+  values (p_operator, p_action, p_user, p_target, p_request_id) returning id;
+$$;
+comment on function public.record_operator_read is 'That an operator looked at something; what they change records itself';
+
+-- ---------------------------------------------------------------------------------------------------------------
 -- Policies. People read their own rows, and everybody what tiers and prices there are; the service reads all.
 
 alter table public.subscription_tiers enable row level security;
@@ -1980,6 +2436,8 @@ alter table public.credit_pricing enable row level security;
 alter table public.credit_reservations enable row level security;
 alter table public.credit_grants enable row level security;
 alter table public.credit_idempotency enable row level security;
+alter table public.subscription_tier_versions enable row level security;
+alter table public.credit_audit enable row level security;
 
 create policy subscription_tiers_service on public.subscription_tiers for all to sb_credits using (true) with check (true);
 create policy user_subscriptions_service on public.user_subscriptions for all to sb_credits using (true) with check (true);
@@ -1989,6 +2447,9 @@ create policy credit_pricing_service on public.credit_pricing for all to sb_cred
 create policy credit_reservations_service on public.credit_reservations for all to sb_credits using (true) with check (true);
 create policy credit_grants_service on public.credit_grants for all to sb_credits using (true) with check (true);
 create policy credit_idempotency_service on public.credit_idempotency for all to sb_credits using (true) with check (true);
+create policy subscription_tier_versions_service on public.subscription_tier_versions for all to sb_credits
+  using (true) with check (true);
+create policy credit_audit_service on public.credit_audit for all to sb_credits using (true) with check (true);
 
 create policy subscription_tiers_public on public.subscription_tiers for select to authenticated, sb_credits_user using (
   tableoid = 'public.subscription_tiers'::regclass
@@ -2014,7 +2475,8 @@ create policy credit_grants_own on public.credit_grants for select to authentica
 
 revoke all on table
   public.subscription_tiers, public.user_subscriptions, public.credit_balances, public.credit_transactions,
-  public.credit_pricing, public.credit_reservations, public.credit_grants, public.credit_idempotency
+  public.credit_pricing, public.credit_reservations, public.credit_grants, public.credit_idempotency,
+  public.subscription_tier_versions, public.credit_audit
   from public, anon, authenticated, service_role;
 revoke all on function
   sb.credit_hash, sb.iso_time, sb.billing_period, sb.append_credit_event, sb.seen_credit_request,
@@ -2028,13 +2490,18 @@ revoke all on function
   public.consume_usage, public.record_closing, public.claim_incomplete_closings, public.release_credits,
   public.expire_reservations, public.grant_monthly_credits, public.adjust_credits, public.grant_credits,
   public.expire_grants_due, public.open_account,
-  public.close_account, public.change_tier, public.price_estimate, public.verify_credits
+  public.close_account, public.change_tier, public.price_estimate, public.verify_credits,
+  sb.tell_subscription, sb.move_tier, sb.account_state, sb.begin_operation, sb.end_operation,
+  sb.apply_terms, public.choose_tier, public.apply_tier_versions, public.operator_grant, public.operator_adjust, public.operator_refund,
+  public.operator_revoke_grant, public.operator_change_tier, public.operator_version_price, public.operator_version_tier,
+  public.record_operator_read
   from public, anon, authenticated, service_role;
 revoke all on type sb.usage_line, sb.usage_room from public;
 
 grant select on
   public.subscription_tiers, public.user_subscriptions, public.credit_balances, public.credit_transactions,
-  public.credit_pricing, public.credit_reservations, public.credit_grants, public.credit_idempotency
+  public.credit_pricing, public.credit_reservations, public.credit_grants, public.credit_idempotency,
+  public.subscription_tier_versions, public.credit_audit
   to sb_credits;
 grant select on
   public.subscription_tiers, public.user_subscriptions, public.credit_balances, public.credit_transactions,
@@ -2044,11 +2511,19 @@ grant execute on function
   public.check_credits, public.reserve_credits, public.extend_reservation, public.heartbeat_reservations,
   public.consume_credits, public.consume_usage, public.record_closing, public.claim_incomplete_closings,
   public.release_credits, public.expire_reservations, public.grant_monthly_credits, public.adjust_credits,
-  public.grant_credits, public.expire_grants_due, public.open_account, public.close_account, public.change_tier, public.price_estimate, public.verify_credits
+  public.grant_credits, public.expire_grants_due, public.open_account, public.close_account, public.change_tier,
+  public.price_estimate, public.verify_credits, public.choose_tier, public.apply_tier_versions, public.operator_grant, public.operator_adjust, public.operator_refund,
+  public.operator_revoke_grant, public.operator_change_tier, public.operator_version_price, public.operator_version_tier,
+  public.record_operator_read
   to sb_credits;
 
 -- migrate:down
 
+drop function
+  public.record_operator_read, public.operator_version_tier, public.operator_version_price, public.operator_change_tier,
+  public.operator_revoke_grant, public.operator_refund, public.operator_adjust, public.operator_grant,
+  public.apply_tier_versions, public.choose_tier;
+drop function sb.apply_terms, sb.end_operation, sb.begin_operation, sb.account_state;
 drop function
   public.expire_grants_due, public.grant_credits, public.verify_credits, public.price_estimate, public.change_tier, public.close_account, public.open_account,
   public.adjust_credits, public.grant_monthly_credits, public.expire_reservations, public.release_credits,
@@ -2058,12 +2533,12 @@ drop function
   sb.wrong_totals, sb.wrong_grants, sb.wrong_entries, sb.reserve_reply, sb.consume_lines, sb.settle_lines, sb.settle_if_complete, sb.record_usage, sb.charge_late,
   sb.extend_for_usage, sb.fund_usage, sb.account_bound, sb.priced_usage, sb.cost_of, sb.price_at,
   sb.expire_overdue, sb.close_reservation, sb.promote_waiting, sb.admit, sb.tier_limits, sb.frozen_prices,
-  sb.renew_account, sb.apply_tier, sb.expire_grants, sb.shown_available, sb.available, sb.add_grant, sb.resumable_runs,
+  sb.move_tier, sb.renew_account, sb.apply_tier, sb.tell_subscription, sb.expire_grants, sb.shown_available, sb.available, sb.add_grant, sb.resumable_runs,
   sb.burn_grants, sb.move_account, sb.lock_reservation, sb.lock_account, sb.seen_credit_request,
   sb.append_credit_event, sb.billing_period, sb.iso_time, sb.credit_hash;
 drop type sb.usage_line, sb.usage_room;
 select sb.forget_partitions('credit_transactions');
 drop table
-  public.credit_transactions, public.credit_idempotency, public.credit_grants, public.credit_reservations,
+  public.credit_audit, public.subscription_tier_versions, public.credit_transactions, public.credit_idempotency, public.credit_grants, public.credit_reservations,
   public.credit_pricing, public.credit_balances, public.user_subscriptions, public.subscription_tiers;
 drop function sb.refuse_ledger_change;

@@ -36,6 +36,16 @@ const callers: Readonly<Record<string, readonly string[]>> = {
   'public.grant_monthly_credits': ['sb_credits'],
   'public.price_estimate': ['sb_credits'],
   'public.verify_credits': ['sb_credits'],
+  'public.choose_tier': ['sb_credits'],
+  'public.apply_tier_versions': ['sb_credits'],
+  'public.operator_grant': ['sb_credits'],
+  'public.operator_adjust': ['sb_credits'],
+  'public.operator_refund': ['sb_credits'],
+  'public.operator_revoke_grant': ['sb_credits'],
+  'public.operator_change_tier': ['sb_credits'],
+  'public.operator_version_price': ['sb_credits'],
+  'public.operator_version_tier': ['sb_credits'],
+  'public.record_operator_read': ['sb_credits'],
 
   'public.calculate_next_run': ['sb_scheduler', 'sb_scheduler_user'],
 

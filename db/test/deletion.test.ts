@@ -69,6 +69,7 @@ describe('deleting', () => {
       [...rows.values()].some((row) => JSON.stringify(row).includes(alice)),
     );
     expect(naming.map(([name]) => name)).toEqual([
+      'public.credit_audit',
       'public.credit_balances',
       'public.credit_grants',
       'public.credit_idempotency',

@@ -8,6 +8,7 @@ import { definition, type Row, users } from './constraints/table.ts';
 const shared = [
   'public.connector_definitions',
   'public.subscription_tiers',
+  'public.subscription_tier_versions',
   'public.credit_pricing',
   'public.outbox_shards',
   'sb.deleted_users',

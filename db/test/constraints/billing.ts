@@ -67,6 +67,47 @@ export const billing: ConstrainedTables = {
       subscription_tiers_unlimited_whole: [{ monthly_credits_micro: null }, { overdraft_limit_micro: null }],
     },
   },
+  'public.subscription_tier_versions': {
+    row: { tier_code: 'test_a', version: '1', terms: '{}', effective_from: now, applied_at: now },
+    second: { version: '2', effective_from: later, applied_at: null },
+    required: 'tier_code version terms effective_from created_at',
+    violations: {
+      subscription_tier_versions_pkey: [{ version: '1' }],
+      subscription_tier_versions_time_key: [{ effective_from: now }],
+      subscription_tier_versions_in_time: [{ applied_at: now }],
+      subscription_tier_versions_terms_object: [{ terms: '[]' }],
+      subscription_tier_versions_version_positive: [{ version: '0' }],
+    },
+    foreignKeys: {
+      subscription_tier_versions_tier_fkey: { broken: [{ tier_code: 'nothing' }], onDelete: 'refuses' },
+    },
+  },
+  'public.credit_audit': {
+    row: {
+      id: first,
+      operator_id: alice,
+      action: 'account.grant',
+      user_id: alice,
+      target: 'a',
+      after: '{}',
+      reason: 'r',
+      request_id: 'q',
+      key: 'a',
+      request_hash: '\\x00',
+    },
+    second: { id: second, key: 'b' },
+    required: 'id operator_id action target request_id created_at',
+    violations: {
+      credit_audit_pkey: [{ id: first }],
+      credit_audit_request_key: [{ key: 'a' }],
+      credit_audit_action_form: [{ action: 'grant' }, { action: 'Account.grant' }],
+      credit_audit_change_whole: [{ key: null }, { request_hash: null }, { reason: null }, { after: null }],
+      credit_audit_key_length: [{ key: '' }, { key: 'k'.repeat(201) }],
+      credit_audit_reason_length: [{ reason: '' }, { reason: 'r'.repeat(501) }],
+      credit_audit_request_length: [{ request_id: '' }, { request_id: 'q'.repeat(101) }],
+      credit_audit_target_length: [{ target: '' }, { target: 't'.repeat(201) }],
+    },
+  },
   'public.user_subscriptions': {
     row: {
       id: first,
@@ -80,7 +121,7 @@ export const billing: ConstrainedTables = {
       external_ref: 'a',
     },
     second: { id: second, user_id: bob, external_ref: 'b' },
-    required: `id user_id tier_code status anchor_at time_zone current_period_start current_period_end tier_effective_from
+    required: `id user_id tier_code status seq anchor_at time_zone current_period_start current_period_end tier_effective_from
       created_at updated_at`,
     violations: {
       user_subscriptions_pkey: [{ id: first }],

@@ -8,6 +8,13 @@ import {
   reserveCredits,
 } from '../../../services/credits/src/store/ledger.ts';
 import { selectReservations } from '../../../services/credits/src/store/reservations.ts';
+import {
+  selectAccountIds,
+  selectAudit,
+  selectDenials,
+  selectPriceVersions,
+  selectTierVersions,
+} from '../../../services/credits/src/store/reviews.ts';
 import { selectTransactions } from '../../../services/credits/src/store/transactions.ts';
 import { filledId } from '../filled.ts';
 import { type Guards, statement, type Use } from './use.ts';
@@ -76,6 +83,7 @@ export const billingUses: readonly Use[] = [
     file: `${store}/accounts.ts`,
     indexes: [
       'user_subscriptions_due_idx',
+      'subscription_tier_versions_due_idx',
       'subscription_tiers_pkey',
       'credit_grants_source_key',
       'credit_balances_pkey',
@@ -232,6 +240,48 @@ export const billingUses: readonly Use[] = [
     ),
   },
   {
+    by: 'GET /v1/admin/audit, of all and of one account',
+    file: `${store}/reviews.ts`,
+    indexes: ['credit_audit_list_idx', 'credit_audit_user_idx'],
+    as: service,
+    run: async ({ tx }) => {
+      await selectAudit(tx, { userId: undefined, after: position, limit: 21 });
+      await selectAudit(tx, { userId, after: position, limit: 21 });
+    },
+  },
+  {
+    by: 'an action of an operator: was it done before?',
+    indexes: ['credit_audit_request_key', 'credit_audit_pkey'],
+    as: service,
+    run: async ({ query }) => {
+      await query('SELECT action FROM credit_audit WHERE operator_id = $1 AND key = $2', [
+        filledId('user', 3),
+        'key-3',
+      ]);
+      await query('SELECT action FROM credit_audit WHERE id = $1', [filledId('audit', 1)]);
+    },
+  },
+  {
+    by: 'GET /v1/admin/denials and /v1/admin/drift',
+    file: `${store}/reviews.ts`,
+    indexes: ['credit_reservations_denied_idx', 'credit_balances_pkey'],
+    as: service,
+    run: async ({ tx }) => {
+      await selectDenials(tx, { after: position, limit: 21 });
+      await selectAccountIds(tx, { after: userId, limit: 21 });
+    },
+  },
+  {
+    by: 'the versions of a tier and of a price',
+    file: `${store}/reviews.ts`,
+    indexes: ['subscription_tier_versions_pkey', 'credit_pricing_version_key'],
+    as: service,
+    run: async ({ tx }) => {
+      await selectTierVersions(tx, 'fill-7');
+      await selectPriceVersions(tx, { operation: 'fill.7', after: undefined, limit: 21 });
+    },
+  },
+  {
     by: 'a price that an entry names, and a version of one',
     indexes: ['credit_pricing_pkey', 'credit_pricing_version_key'],
     as: service,
@@ -244,6 +294,7 @@ export const billingUses: readonly Use[] = [
 
 /** What the unique indexes of billing keep apart that no query uses. */
 export const billingGuards: Guards = {
+  subscription_tier_versions_time_key: 'a tier has one set of terms at a time',
   credit_pricing_no_overlap: 'an operation has one price at a time',
   credit_reservations_id_user_key: 'entries name the reservation with its account',
 };

@@ -32,20 +32,15 @@ export async function runIdempotent<T>(
   work: (tx: Tx) => Promise<{ readonly status: number; readonly body: T }>,
 ): Promise<IdempotentResult<T>> {
   const principal = principalOf(request);
-  const key = keySchema.safeParse(request.headers['idempotency-key']);
-  if (!key.success) {
-    throw kitErrors.idempotency_key_required(
-      'send an Idempotency-Key header of 1 to 200 visible ASCII characters',
-    );
-  }
+  const key = idempotencyKeyOf(request);
   const route = `${request.method} ${request.routeOptions.url ?? request.url}`;
-  const identity = sql`user_id = ${principal.userId}::uuid AND source = ${database.service} AND route = ${route} AND key = ${key.data}`;
+  const identity = sql`user_id = ${principal.userId}::uuid AND source = ${database.service} AND route = ${route} AND key = ${key}`;
   const hash = hashOf(request);
 
   const result = await database.withUser(principal, async (tx): Promise<IdempotentResult<T>> => {
     const claimed = await sql`
       INSERT INTO api_idempotency AS i (user_id, source, route, key, request_hash)
-      VALUES (${principal.userId}::uuid, ${database.service}, ${route}, ${key.data}, ${hash})
+      VALUES (${principal.userId}::uuid, ${database.service}, ${route}, ${key}, ${hash})
       ON CONFLICT (user_id, source, route, key) DO UPDATE
         SET request_hash = excluded.request_hash, created_at = now(), response_status = NULL, response_body = NULL
         WHERE i.created_at < now() - interval '24 hours'
@@ -65,6 +60,18 @@ export async function runIdempotent<T>(
   });
   request.idempotencyReplayed = result.replayed;
   return result;
+}
+
+/**
+ * The `Idempotency-Key` of a request, for operations that keep it with what they have done.
+ * @throws AppError 400 `idempotency_key_required`
+ */
+export function idempotencyKeyOf(request: FastifyRequest): string {
+  const key = keySchema.safeParse(request.headers['idempotency-key']);
+  if (key.success) return key.data;
+  throw kitErrors.idempotency_key_required(
+    'send an Idempotency-Key header of 1 to 200 visible ASCII characters',
+  );
 }
 
 function replay<T>(stored: StoredResponse<T> | undefined, hash: string): IdempotentResult<T> {

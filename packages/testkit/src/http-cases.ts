@@ -9,16 +9,27 @@ export interface Answer {
   readonly body: unknown;
 }
 
+export interface CallOptions {
+  readonly token?: string;
+  readonly authorization?: string;
+  readonly method?: string;
+  /** Sent as JSON; text and bytes as they are. */
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** Calls a service; `authorization` is sent as it is, `token` as a bearer token. */
-export async function call(
-  url: string,
-  path: string,
-  options: { token?: string; authorization?: string; method?: string } = {},
-): Promise<Answer> {
+export async function call(url: string, path: string, options: CallOptions = {}): Promise<Answer> {
+  const { body } = options;
   const authorization = options.authorization ?? (options.token ? `Bearer ${options.token}` : undefined);
   const response = await fetch(new URL(path, url), {
     method: options.method ?? 'GET',
-    headers: authorization ? { authorization } : {},
+    headers: {
+      ...(authorization ? { authorization } : {}),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...options.headers,
+    },
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   });
   const text = await response.text();
   return {
@@ -44,7 +55,9 @@ export async function readAllPages(
   const items: unknown[] = [];
   for (let cursor: string | null = '', pages = 1; ; pages += 1) {
     const query = new URLSearchParams({ limit: String(options.limit), ...(cursor ? { cursor } : {}) });
-    const answer = await call(url, `${list}?${query}`, { token: options.token });
+    const answer = await call(url, `${list}${list.includes('?') ? '&' : '?'}${query}`, {
+      token: options.token,
+    });
     expect(answer.status, JSON.stringify(answer.body)).toBe(200);
     const page = answer.body as { items: unknown[]; next_cursor: string | null };
     expect(page.items.length).toBeLessThanOrEqual(options.limit);

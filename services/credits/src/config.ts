@@ -17,6 +17,8 @@ export const configSchema = baseConfigSchema.extend({
   HOLD_SWEEP_MS: z.coerce.number().int().min(50).default(5_000),
   /** How often accounts whose period is over are renewed. */
   PERIOD_SWEEP_MS: z.coerce.number().int().min(50).default(60_000),
+  /** How often new terms of tiers are looked for whose time has come. */
+  TIER_SWEEP_MS: z.coerce.number().int().min(50).default(5_000),
   /** After so long the steps that an ended run still lacks are asked for. */
   CLOSING_ASK_AFTER_SECONDS: z.coerce.number().positive().default(60),
   CLOSING_SWEEP_MS: z.coerce.number().int().min(50).default(10_000),

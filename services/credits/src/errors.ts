@@ -4,10 +4,19 @@ import { defineErrors } from '@swissbrain/service-kit/errors';
 export const errors = defineErrors({
   /** The event that opens the account may still be on its way. */
   account_pending: { status: 404, title: 'No such account yet', retry: 'later' },
+  account_not_found: { status: 404, title: 'No such account' },
   /** The event that makes the reservation may still be on its way. */
   reservation_pending: { status: 404, title: 'No such reservation yet', retry: 'later' },
   reservation_not_found: { status: 404, title: 'No such reservation' },
+  tier_not_found: { status: 404, title: 'No such tier' },
+  grant_not_found: { status: 404, title: 'No such grant' },
+  entry_not_found: { status: 404, title: 'No such entry of the ledger' },
+  subscription_not_found: { status: 404, title: 'No live subscription' },
+  tier_needs_payment: { status: 403, title: 'The tier cannot be taken this way' },
   request_key_reused: { status: 409, title: 'The key was used for another request' },
+  credits_insufficient: { status: 409, title: 'The account has less' },
+  refund_exceeds_original: { status: 409, title: 'More than the original' },
+  version_out_of_order: { status: 409, title: 'A later version is there already' },
   operation_unpriced: { status: 422, title: 'The operation has no price' },
   amount_invalid: { status: 422, title: 'The amount is not valid' },
 });

@@ -7,6 +7,10 @@ import { consumers } from './consumers/consumers.ts';
 import { startReconcilers } from './jobs/reconcilers.ts';
 import { serveAccount } from './routes/account.ts';
 import { serveCatalogue } from './routes/catalogue.ts';
+import { serveOperatorAccounts } from './routes/operator-accounts.ts';
+import { serveOperatorCatalogue } from './routes/operator-catalogue.ts';
+import { serveOperatorLists } from './routes/operator-lists.ts';
+import { serveSubscription } from './routes/subscription.ts';
 import { serveHolds } from './rpc/holds.ts';
 
 /**
@@ -18,6 +22,10 @@ export async function startService(config: Config): Promise<RunningService> {
   try {
     serveAccount(platform);
     serveCatalogue(platform);
+    serveSubscription(platform);
+    serveOperatorAccounts(platform);
+    serveOperatorCatalogue(platform);
+    serveOperatorLists(platform);
     serveHolds(platform);
     const definitions = consumers(config);
     serveDeadLetters(platform, definitions);

@@ -18,6 +18,8 @@ const tables = [
   'credit_reservations',
   'credit_grants',
   'credit_idempotency',
+  'credit_audit',
+  'subscription_tier_versions',
 ];
 const functions = [
   'check_credits',
@@ -39,6 +41,16 @@ const functions = [
   'close_account',
   'change_tier',
   'price_estimate',
+  'choose_tier',
+  'apply_tier_versions',
+  'operator_grant',
+  'operator_adjust',
+  'operator_refund',
+  'operator_revoke_grant',
+  'operator_change_tier',
+  'operator_version_price',
+  'operator_version_tier',
+  'record_operator_read',
 ];
 
 describe('the ledger is written by its functions alone', () => {

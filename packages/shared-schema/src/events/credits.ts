@@ -92,6 +92,37 @@ export const creditsGranted = accountEvent('credits.granted', {
   resumable: z.array(z.object({ run_id: uuid, reservation_id: uuid })).optional(),
 });
 
+/** A subscription is not what it was, or a new period of it has begun. Its order is the subscription's own. */
+export const subscriptionChanged = defineEvent({
+  type: 'subscription.changed',
+  version: 1,
+  source: 'credits',
+  aggregate: 'subscription',
+  data: z.object({
+    subscription_id: uuid,
+    change: z.enum([
+      'renewed',
+      'upgraded',
+      'downgraded',
+      'cancelled',
+      'downgrade_scheduled',
+      'cancel_scheduled',
+      'change_withdrawn',
+      'payment_failed',
+      'payment_recovered',
+      'ended',
+    ]),
+    status: z.enum(['trialing', 'active', 'past_due', 'ended']),
+    tier: z.string(),
+    /** The tier before; null where nobody can tell any more. */
+    previous_tier: z.string().nullable(),
+    /** What the tier becomes when the period ends; null: it stays. */
+    next_tier: z.string().nullable(),
+    period_start: z.iso.datetime(),
+    period_end: z.iso.datetime(),
+  }),
+});
+
 const userEvent = (type: `${string}.${string}`) =>
   defineEvent({ type, version: 1, source: 'credits', aggregate: 'user', data: z.object({ user_id: uuid }) });
 /** Appended by triggers on auth.users and relayed by credits. */
@@ -106,6 +137,7 @@ export const creditsEvents = [
   creditsExpired,
   creditsExhausted,
   creditsGranted,
+  subscriptionChanged,
   userCreated,
   userDeleted,
 ] as const;

@@ -127,3 +127,20 @@ export const transactionView = z.object({
 });
 export type TransactionView = z.infer<typeof transactionView>;
 export const transactionPage = pageOf(transactionView);
+
+/** The caller's subscription. */
+export const subscriptionView = z.object({
+  tier: z.string(),
+  /** What the tier becomes when the period ends; null: it stays. */
+  next_tier: z.string().nullable(),
+  status: z.enum(['trialing', 'active', 'past_due']),
+  time_zone: z.string(),
+  period_start: timestamp,
+  period_end: timestamp,
+  /** Whether the payment provider keeps it: then it is changed there. */
+  external: z.boolean(),
+});
+export type SubscriptionView = z.infer<typeof subscriptionView>;
+
+/** `free` cancels at the end of the period; the present tier takes a change back. */
+export const chooseTierBody = z.strictObject({ tier: z.string().regex(/^[a-z][a-z0-9_-]{0,39}$/) });

@@ -4,6 +4,7 @@ import type { Config } from '../config.ts';
 import { askMissingSteps, claimIncomplete } from '../operations/ask-missing-steps.ts';
 import { sweepHolds } from '../operations/keep-holds.ts';
 import { expireDueGrants, renewPeriods } from '../operations/renew-periods.ts';
+import { applyTierVersions } from '../operations/version-catalogue.ts';
 import { type Reconciler, startReconciler } from './loop.ts';
 
 const batch = 100;
@@ -15,6 +16,15 @@ export function startReconcilers(platform: Platform, config: Config): void {
     name: 'overdue holds',
     everyMs: config.HOLD_SWEEP_MS,
     round: async () => (await sweepHolds(database, batch)) >= batch,
+  });
+  startReconciler(platform, {
+    name: 'tier versions',
+    everyMs: config.TIER_SWEEP_MS,
+    async round() {
+      const applied = await applyTierVersions(database);
+      if (applied > 0) log.info({ applied }, 'tiers have new terms');
+      return false;
+    },
   });
   startReconciler(platform, {
     name: 'periods',
