@@ -162,6 +162,7 @@ describe('an operator', () => {
           invariant: 'money is the sum of entries',
           expected: '100000000',
           found: '100000007',
+          transaction_id: null,
         },
       ]),
     );

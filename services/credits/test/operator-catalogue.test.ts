@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import {
   auditEntry,
+  type DriftPage,
   denialPage,
   driftPage,
   priceVersionPage,
@@ -194,7 +195,7 @@ describe('the lists', () => {
   test('of drift goes through all accounts, page by page', async () => {
     const { user } = await newUser(credits.url);
     await credits.database.query('UPDATE credit_balances SET debt_micro = 1 WHERE user_id = $1', [user]);
-    const found: unknown[] = [];
+    const found: DriftPage['items'] = [];
     let accounts = 0;
     for (let cursor: string | null = ''; cursor !== null; ) {
       const query = new URLSearchParams({ limit: '2', ...(cursor ? { cursor } : {}) });
@@ -203,14 +204,8 @@ describe('the lists', () => {
       accounts += page.accounts;
       cursor = page.next_cursor;
     }
-    expect(found).toEqual([
-      {
-        user_id: user,
-        invariant: 'grants left less debt is money',
-        expected: expect.any(String),
-        found: expect.any(String),
-      },
-    ]);
+    expect(found.map(({ user_id }) => user_id)).toEqual(found.map(() => user));
+    expect(found.map(({ invariant }) => invariant)).toContain('grants left less debt is money');
     const [row] = await credits.database.query<{ n: bigint }>('SELECT count(*) AS n FROM credit_balances');
     expect(BigInt(accounts)).toBe(row?.n);
   });

@@ -140,6 +140,8 @@ const driftView = z.object({
   invariant: z.string(),
   expected: z.string().nullable(),
   found: z.string().nullable(),
+  /** The entry of the ledger that is wrong, where it is one; the first of an account is the first wrong one. */
+  transaction_id: uuid.nullable(),
 });
 /** Accounts are looked at in order of their ids, so many a page: a page may be empty and have a next one. */
 export const driftPage = pageOf(driftView).extend({ accounts: z.number().int() });
@@ -164,7 +166,9 @@ export const priceVersionPage = pageOf(priceVersionView);
 
 export const tierVersionView = z.object({
   version: z.number().int(),
-  terms: tierView.omit({ code: true }).extend({ rollover_min: creditAmount, overdraft_limit: creditAmount.nullable() }),
+  terms: tierView
+    .omit({ code: true })
+    .extend({ rollover_min: creditAmount, overdraft_limit: creditAmount.nullable() }),
   effective_from: timestamp,
   /** Null while it is to come. */
   applied_at: timestamp.nullable(),

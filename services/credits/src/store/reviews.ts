@@ -128,14 +128,15 @@ export interface DriftRow {
   readonly invariant: string;
   readonly expected: string | null;
   readonly found: string | null;
+  readonly transaction_id: string | null;
 }
 
 /** What does not hold of these accounts, recomputed from the log. */
 export async function selectDrift(tx: Tx, userIds: readonly UserId[]): Promise<DriftRow[]> {
   const { rows } = await sql<DriftRow>`
-    SELECT a.user_id, v.invariant, v.expected::text AS expected, v.found::text AS found
-    FROM unnest(${userIds}::uuid[]) AS a(user_id), LATERAL public.verify_credits(a.user_id) v
-    ORDER BY a.user_id, v.invariant`.execute(tx);
+    SELECT a.user_id, v.invariant, v.expected::text AS expected, v.found::text AS found, v.transaction_id
+    FROM unnest(${userIds}::uuid[]) AS a(user_id), LATERAL public.verify_credits(a.user_id) WITH ORDINALITY v
+    ORDER BY a.user_id, v.ordinality`.execute(tx);
   return rows;
 }
 
