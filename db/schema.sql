@@ -2734,27 +2734,25 @@ AS $function$
 declare
   v_row public.credit_audit := sb.begin_operation(p_by, 'account.revoke_grant', p_user::text, p_grant::text);
   v_before jsonb;
-  v_grant public.credit_grants;
   v_left bigint;
+  v_gone bigint;
 begin
   if v_row.id is not null then
     return sb.end_operation(v_row, null, null, null, null);
   end if;
   perform sb.lock_account(p_user);
   v_before := sb.account_state(p_user);
-  update public.credit_grants set expires_at = least(expires_at, clock_timestamp())
-  where id = p_grant and user_id = p_user returning * into v_grant;
+  select remaining_micro into v_left from public.credit_grants where id = p_grant and user_id = p_user for no key update;
   if not found then
     raise exception 'no grant % of this account', p_grant using errcode = 'CR404';
   end if;
-  perform sb.expire_grants(p_user, clock_timestamp());
-  select remaining_micro into strict v_left from public.credit_grants where id = p_grant;
-  return sb.end_operation(v_row, p_user, p_user::text, v_before || jsonb_build_object(
-      'grant_id', p_grant, 'remaining_micro', v_grant.remaining_micro::text),
-    sb.account_state(p_user) || jsonb_build_object('grant_id', p_grant, 'remaining_micro', v_left::text));
+  v_gone := sb.take_back(p_user, p_grant, null, v_row.reason);
+  return sb.end_operation(v_row, p_user, p_user::text,
+    v_before || jsonb_build_object('grant_id', p_grant, 'remaining_micro', v_left::text),
+    sb.account_state(p_user) || jsonb_build_object('grant_id', p_grant, 'remaining_micro', (v_left - v_gone)::text));
 end
 $function$;
-COMMENT ON FUNCTION public.operator_revoke_grant(jsonb,uuid,uuid) IS 'Lets a grant expire now. What holds pin of it goes when they end';
+COMMENT ON FUNCTION public.operator_revoke_grant(jsonb,uuid,uuid) IS 'Takes back what is left of a grant; what holds pin of it stays, and can be taken when they have ended';
 
 CREATE OR REPLACE FUNCTION public.operator_version_price(p_by jsonb, p_operation text, p_price bigint, p_per_quantity bigint, p_unit text, p_description text, p_from timestamp with time zone)
  RETURNS jsonb
@@ -4543,6 +4541,27 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION sb.sweep_default(text,interval,text) IS 'Deletes what came so late that its month was gone and it went to the default partition, 10,000 rows at a time';
+
+CREATE OR REPLACE FUNCTION sb.take_back(p_user uuid, p_grant uuid, p_most bigint, p_cause text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_balance public.credit_balances;
+  v_gone bigint;
+begin
+  select * into strict v_balance from public.credit_balances where user_id = p_user;
+  select greatest(0, least(remaining_micro, p_most, sb.available(v_balance))) into strict v_gone
+  from public.credit_grants where id = p_grant;
+  if v_gone > 0 then
+    update public.credit_grants set remaining_micro = remaining_micro - v_gone where id = p_grant;
+    perform sb.move_account(p_user, 'expire_grant', p_cause, p_amount => -v_gone, p_grant => p_grant);
+  end if;
+  return v_gone;
+end
+$function$;
+COMMENT ON FUNCTION sb.take_back(uuid,uuid,bigint,text) IS 'Takes what is left of a grant, at most p_most and nothing that holds pin; returns how much. Needs the lock of the account';
 
 CREATE OR REPLACE FUNCTION sb.tell_subscription(p_user uuid, p_change text, p_previous text)
  RETURNS void

@@ -2252,33 +2252,50 @@ $$;
 comment on function public.operator_refund is
   'Gives usage back, wholly where p_amount is null; CR410 above what it cost and is not refunded yet';
 
+create function sb.take_back(p_user uuid, p_grant uuid, p_most bigint, p_cause text) returns bigint
+language plpgsql set search_path = '' as $$
+declare
+  v_balance public.credit_balances;
+  v_gone bigint;
+begin
+  select * into strict v_balance from public.credit_balances where user_id = p_user;
+  select greatest(0, least(remaining_micro, p_most, sb.available(v_balance))) into strict v_gone
+  from public.credit_grants where id = p_grant;
+  if v_gone > 0 then
+    update public.credit_grants set remaining_micro = remaining_micro - v_gone where id = p_grant;
+    perform sb.move_account(p_user, 'expire_grant', p_cause, p_amount => -v_gone, p_grant => p_grant);
+  end if;
+  return v_gone;
+end
+$$;
+comment on function sb.take_back is
+  'Takes what is left of a grant, at most p_most and nothing that holds pin; returns how much. Needs the lock of the account';
+
 create function public.operator_revoke_grant(p_by jsonb, p_user uuid, p_grant uuid) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
   v_row public.credit_audit := sb.begin_operation(p_by, 'account.revoke_grant', p_user::text, p_grant::text);
   v_before jsonb;
-  v_grant public.credit_grants;
   v_left bigint;
+  v_gone bigint;
 begin
   if v_row.id is not null then
     return sb.end_operation(v_row, null, null, null, null);
   end if;
   perform sb.lock_account(p_user);
   v_before := sb.account_state(p_user);
-  update public.credit_grants set expires_at = least(expires_at, clock_timestamp())
-  where id = p_grant and user_id = p_user returning * into v_grant;
+  select remaining_micro into v_left from public.credit_grants where id = p_grant and user_id = p_user for no key update;
   if not found then
     raise exception 'no grant % of this account', p_grant using errcode = 'CR404';
   end if;
-  perform sb.expire_grants(p_user, clock_timestamp());
-  select remaining_micro into strict v_left from public.credit_grants where id = p_grant;
-  return sb.end_operation(v_row, p_user, p_user::text, v_before || jsonb_build_object(
-      'grant_id', p_grant, 'remaining_micro', v_grant.remaining_micro::text),
-    sb.account_state(p_user) || jsonb_build_object('grant_id', p_grant, 'remaining_micro', v_left::text));
+  v_gone := sb.take_back(p_user, p_grant, null, v_row.reason);
+  return sb.end_operation(v_row, p_user, p_user::text,
+    v_before || jsonb_build_object('grant_id', p_grant, 'remaining_micro', v_left::text),
+    sb.account_state(p_user) || jsonb_build_object('grant_id', p_grant, 'remaining_micro', (v_left - v_gone)::text));
 end
 $$;
 comment on function public.operator_revoke_grant is
-  'Lets a grant expire now. What holds pin of it goes when they end';
+  'Takes back what is left of a grant; what holds pin of it stays, and can be taken when they have ended';
 
 create function public.operator_change_tier(p_by jsonb, p_user uuid, p_tier text, p_at_once boolean) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -2492,7 +2509,7 @@ revoke all on function
   public.expire_grants_due, public.open_account,
   public.close_account, public.change_tier, public.price_estimate, public.verify_credits,
   sb.tell_subscription, sb.move_tier, sb.account_state, sb.begin_operation, sb.end_operation,
-  sb.apply_terms, public.choose_tier, public.apply_tier_versions, public.operator_grant, public.operator_adjust, public.operator_refund,
+  sb.apply_terms, sb.take_back, public.choose_tier, public.apply_tier_versions, public.operator_grant, public.operator_adjust, public.operator_refund,
   public.operator_revoke_grant, public.operator_change_tier, public.operator_version_price, public.operator_version_tier,
   public.record_operator_read
   from public, anon, authenticated, service_role;
@@ -2523,7 +2540,7 @@ drop function
   public.record_operator_read, public.operator_version_tier, public.operator_version_price, public.operator_change_tier,
   public.operator_revoke_grant, public.operator_refund, public.operator_adjust, public.operator_grant,
   public.apply_tier_versions, public.choose_tier;
-drop function sb.apply_terms, sb.end_operation, sb.begin_operation, sb.account_state;
+drop function sb.take_back, sb.apply_terms, sb.end_operation, sb.begin_operation, sb.account_state;
 drop function
   public.expire_grants_due, public.grant_credits, public.verify_credits, public.price_estimate, public.change_tier, public.close_account, public.open_account,
   public.adjust_credits, public.grant_monthly_credits, public.expire_reservations, public.release_credits,

@@ -82,7 +82,7 @@ function serveChanges({ http, database }: Pick<Platform, 'http' | 'database'>): 
   );
   http.post(
     `${account}/grants/:grant_id/revoke`,
-    changes('Let a grant expire now', { params: grantParams, body: revokeBody }),
+    changes('Take back what is left of a grant', { params: grantParams, body: revokeBody }),
     async (request) => {
       const { user_id: userId, grant_id: grantId } = request.params;
       const call = callOf(request, request.body.reason);

@@ -81,7 +81,7 @@ export function refundUsage(
   );
 }
 
-/** Lets a grant expire now. */
+/** Takes back what is left of a grant, but for what holds pin. */
 export function revokeGrant(
   tx: Tx,
   call: OperatorCall,
