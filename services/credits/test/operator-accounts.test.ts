@@ -89,9 +89,15 @@ describe('an operator', () => {
       `SELECT reservation_id AS id FROM reserve_credits($1, $2, 30000000, 'k', '1 hour')`,
       [user, randomUUID()],
     );
-    expect(await revoke()).toMatchObject({ before: { remaining: '100' }, after: { remaining: '30', available: '0' } });
+    expect(await revoke()).toMatchObject({
+      before: { remaining: '100' },
+      after: { remaining: '30', available: '0' },
+    });
     await credits.database.query(`SELECT release_credits($1, 'r', 'test')`, [held?.id]);
-    expect(await revoke()).toMatchObject({ before: { available: '30' }, after: { remaining: '0', available: '0' } });
+    expect(await revoke()).toMatchObject({
+      before: { available: '30' },
+      after: { remaining: '0', available: '0' },
+    });
     expect(await credits.database.query('SELECT * FROM verify_credits($1)', [user])).toEqual([]);
   });
 
