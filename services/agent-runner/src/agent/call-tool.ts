@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { beginOnce, interrupted } from '../operations/claims.ts';
 import { SandboxError } from '../sandbox/errors.ts';
 import type { NewArtifact } from '../store/advance.ts';
 import type { Tool, ToolContext, ToolResult } from '../tools/tool.ts';
@@ -109,6 +110,9 @@ export async function callTool(context: RunContext, call: ToolCall): Promise<Cal
   if (!parsed.success) {
     const detail = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ');
     return outcome(failed('bad_input', detail));
+  }
+  if (call.tool.resume === 'unknown' && !(await beginOnce(context.database, context.claim, call.stepId))) {
+    return outcome(failed(interrupted.code, interrupted.message));
   }
   const result = await callWithinTime(context, call, parsed.data);
   if (result.failure) return outcome(result);

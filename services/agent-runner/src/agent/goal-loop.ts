@@ -1,12 +1,39 @@
+import { inSpan } from '@swissbrain/service-kit/trace-context';
 import { finishPlanning } from '../operations/claims.ts';
-import { loadConversation } from '../operations/load-conversation.ts';
+import { loadConversation, loadOutputs } from '../operations/load-conversation.ts';
 import type { StepRow } from '../store/steps.ts';
-import { nextTurn, readConversation } from './goal-messages.ts';
+import { readConversation } from './goal-messages.ts';
 import { callModel } from './goal-model.ts';
+import { nudgeBefore } from './goal-nudge.ts';
 import type { GoalState } from './goal-state.ts';
-import { runAskedCall } from './goal-tools.ts';
+import { runAskedCalls } from './goal-tools.ts';
+import { nextTurn } from './goal-turns.ts';
 import type { RunContext } from './run-context.ts';
 import { RunFailed } from './stops.ts';
+
+/** Takes the conversation up where the rows leave it, and goes on to the final answer. */
+async function converse(state: GoalState): Promise<void> {
+  const { context } = state;
+  const { settings, mode, database, claim } = context;
+  const mostCalls = Math.min(settings.goalMaxSteps, mode.limits.max_steps);
+  for (;;) {
+    context.signal.throwIfAborted();
+    const next = nextTurn(state.log);
+    if (next.turn === 'done') {
+      const artifacts = await loadOutputs(database, context.run.id);
+      await finishPlanning(database, claim, { text: next.text, artifacts });
+      return;
+    }
+    if (next.turn === 'tools') {
+      await runAskedCalls(state, next.calls, next.asked);
+      continue;
+    }
+    if (state.modelCalls >= mostCalls) {
+      throw new RunFailed('max_steps_reached', `the goal was not reached within ${mostCalls} model calls`);
+    }
+    await callModel(state, nudgeBefore(state, mostCalls));
+  }
+}
 
 /**
  * Works on a goal: asks the model, does what it asks for, until it answers without asking for more. Goes on
@@ -14,34 +41,19 @@ import { RunFailed } from './stops.ts';
  * @throws RunStopped by the signal, RunFailed, ClaimLost
  */
 export async function runGoal(context: RunContext, rows: readonly StepRow[]): Promise<void> {
-  const { choice, settings, claim, database } = context;
+  const { choice, run } = context;
   if ('reason' in choice) throw new RunFailed('model_not_configured', choice.reason);
-  const messages = readConversation(await loadConversation(database, context.run.id));
+  const log = readConversation(await loadConversation(context.database, run.id));
   const state: GoalState = {
-    context,
-    models: choice.models,
-    messages,
+    ...{ context, models: choice.models, log },
     known: new Map(rows.map((row) => [row.step_key, row])),
     nextIndex: rows.length,
-    modelCalls: messages.filter((message) => message.role === 'assistant').length,
+    modelCalls: log.filter(({ message }) => message.role === 'assistant').length,
   };
-  for (;;) {
-    context.signal.throwIfAborted();
-    const next = nextTurn(state.messages);
-    if (next.turn === 'done') {
-      await finishPlanning(database, claim, { text: next.text });
-      return;
-    }
-    if (next.turn === 'tools') {
-      const answered = state.messages.length - 1 - next.asked;
-      for (const [place, call] of next.calls.entries())
-        await runAskedCall(state, call, next.asked, answered + place);
-      continue;
-    }
-    const mostCalls = Math.min(settings.goalMaxSteps, context.mode.limits.max_steps);
-    if (state.modelCalls >= mostCalls) {
-      throw new RunFailed('max_steps_reached', `the goal was not reached within ${mostCalls} model calls`);
-    }
-    await callModel(state);
-  }
+  const attributes = {
+    'gen_ai.operation.name': 'invoke_agent',
+    'gen_ai.agent.name': run.mode,
+    'gen_ai.conversation.id': run.id,
+  };
+  await inSpan(`invoke_agent ${run.mode}`, 'internal', undefined, attributes, () => converse(state));
 }

@@ -1,5 +1,5 @@
 import type { StepRow } from '../store/steps.ts';
-import type { GoalMessage } from './goal-messages.ts';
+import type { GoalMessage, LogEntry } from './goal-messages.ts';
 import type { Models } from './models.ts';
 import type { RunContext } from './run-context.ts';
 
@@ -7,10 +7,21 @@ import type { RunContext } from './run-context.ts';
 export interface GoalState {
   readonly context: RunContext;
   readonly models: Models;
-  readonly messages: GoalMessage[];
+  /** Every message in the order of its row. */
+  readonly log: LogEntry[];
   /** Steps by key, as a worker before this one left them. */
   readonly known: ReadonlyMap<string, StepRow>;
   /** Number of the next new step. */
   nextIndex: number;
   modelCalls: number;
+}
+
+/**
+ * Adds a message to the conversation and takes its number; the caller writes its row. Numbers may have gaps: of two
+ * calls that end together the later one's row may be the only one that a crash leaves.
+ */
+export function append(state: GoalState, message: GoalMessage): LogEntry {
+  const entry = { index: (state.log.at(-1)?.index ?? -1) + 1, message };
+  state.log.push(entry);
+  return entry;
 }

@@ -132,6 +132,12 @@ async function conclude(engine: Engine, context: RunContext, outcome: Outcome): 
   await closeRun(engine.database, { runId: claim.runId, attempt: claim.attempt, status, error });
 }
 
+/** By how much the mode of a goal run shortens its wall clock. */
+function shorterBy({ modes, wallMs }: Engine, { run }: ClaimedRun): number {
+  if (run.kind !== 'goal') return 0;
+  return Math.max(wallMs - modes.get(run.mode).limits.max_seconds * 1_000, 0);
+}
+
 /**
  * Works on an offered run until it has ended or this worker must leave it. Harmless when the run is not to be had.
  * @throws whatever was not foreseen; the run's lease then runs out and another worker goes on
@@ -147,7 +153,8 @@ export async function workOnRun(engine: Engine, offer: Claim): Promise<void> {
   if (!claimed) return;
   const claim = { runId: claimed.run.id, attempt: claimed.run.attempt };
   const live = engine.live.add(claim, leaseMs - (clock.monotonicMs() - askedAt));
-  const wallClock = setTimeout(() => live.stop('timed_out'), Math.max(claimed.remainingMs, 0));
+  const remainingMs = claimed.remainingMs - shorterBy(engine, claimed);
+  const wallClock = setTimeout(() => live.stop('timed_out'), Math.max(remainingMs, 0));
   try {
     const context = createContext(engine, claimed, live);
     await conclude(engine, context, await work(engine, context, claimed));

@@ -9,7 +9,7 @@ import {
   renewStatement,
 } from '../store/leases.ts';
 import type { RunRow } from '../store/runs.ts';
-import { loadStepsStatement, type StepRow } from '../store/steps.ts';
+import { beginOnceStatement, loadStepsStatement, type StepRow } from '../store/steps.ts';
 
 /** What every write of a worker repeats. */
 export interface Claim {
@@ -88,4 +88,21 @@ export async function finishPlanning(database: Database, claim: Claim, output: u
   const statement = finishPlanningStatement(claim.runId, claim.attempt, output);
   const rows = await database.serviceStatement(statement, { wakeRelay: true });
   if (rows.length === 0) throw new ClaimLost(`attempt ${claim.attempt} of run ${claim.runId} may not write`);
+}
+
+/** What became of a call that was under way when its worker went away, as far as anybody knows. */
+export const interrupted = {
+  code: 'interrupted',
+  message:
+    'the call was interrupted and its outcome is unknown: it may have taken effect. It was not made again; look before you repeat it',
+} as const;
+
+/**
+ * Marks that a call which must never be made twice now begins. False when an earlier worker had begun it.
+ * @throws ClaimLost
+ */
+export async function beginOnce(database: Database, claim: Claim, stepId: string): Promise<boolean> {
+  const [row] = await database.serviceStatement(beginOnceStatement(claim, stepId, interrupted));
+  if (!row) throw new ClaimLost(`attempt ${claim.attempt} of run ${claim.runId} may not write`);
+  return !row.begun;
 }

@@ -1,4 +1,5 @@
 import type { Database } from '@swissbrain/service-kit/database';
+import { listArtifacts } from '../store/artifacts.ts';
 import { listMessages, type MessageRow } from '../store/messages.ts';
 
 const pageSize = 500;
@@ -12,5 +13,16 @@ export function loadConversation(database: Database, runId: string): Promise<rea
       messages.push(...page);
       if (page.length < pageSize) return messages;
     }
+  });
+}
+
+/** What a run has produced: the newest artifact of each name, for its final answer. */
+export function loadOutputs(
+  database: Database,
+  runId: string,
+): Promise<{ readonly id: string; readonly name: string }[]> {
+  return database.withService(async (tx) => {
+    const outputs = (await listArtifacts(tx, runId)).filter(({ kind }) => kind === 'output');
+    return [...new Map(outputs.map(({ id, name }) => [name, { id, name }])).values()];
   });
 }

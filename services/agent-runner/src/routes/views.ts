@@ -67,7 +67,8 @@ export function stepView(step: StepRow): StepView {
     usage: [...step.usage],
     cost: formatCredits(step.cost_micro),
     duration_ms: step.duration_ms === null ? null : Number(step.duration_ms),
-    error: failure(step.error_code, step.error_message),
+    // What is written beforehand, for the case that nobody writes the end, is no failure yet.
+    error: step.status === 'running' ? null : failure(step.error_code, step.error_message),
     started_at: iso(step.started_at),
     finished_at: iso(step.finished_at),
   };

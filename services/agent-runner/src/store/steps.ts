@@ -2,7 +2,7 @@ import type { Tx } from '@swissbrain/service-kit/database';
 import { type RawBuilder, sql } from 'kysely';
 import type { StepState } from '../domain/progress.ts';
 import type { Usage } from '../domain/usage.ts';
-import { json } from './statements.ts';
+import { json, liveStates } from './statements.ts';
 
 /** A step as its row holds it. */
 export interface StepRow {
@@ -72,4 +72,24 @@ export async function listBillable(tx: Tx, runId: string, after: number, limit: 
     tx,
   );
   return rows;
+}
+
+/**
+ * Writes beforehand how a step has ended if nobody writes its end: the call that now begins must never be made again.
+ * Under the claim; says whether the step had been marked by an earlier worker.
+ */
+export function beginOnceStatement(
+  claim: { readonly runId: string; readonly attempt: number },
+  stepId: string,
+  outcome: { readonly code: string; readonly message: string },
+): RawBuilder<{ begun: boolean }> {
+  return sql`with before as (
+      select s.id, s.error_code is not null as begun from public.agent_steps s join public.agent_runs r on r.id = s.run_id
+      where s.id = ${stepId} and s.status = 'running' and r.id = ${claim.runId} and r.attempt = ${claim.attempt}
+        and r.status in ${liveStates} and r.cancel_requested_at is null
+      for no key update of r, s
+    ), marked as (
+      update public.agent_steps s set error_code = ${outcome.code}, error_message = ${outcome.message}
+      from before where s.id = before.id and not before.begun)
+    select begun from before`;
 }

@@ -53,6 +53,7 @@ export const fileTool: Tool<FileInput> = {
   input: fileInput,
   offered: true,
   effect: 'write',
+  effectOf: ({ action }) => (action === 'read' || action === 'list' ? 'read' : 'write'),
   resume: 'repeat',
   timeoutSeconds: 300,
   unavailable: () => null,

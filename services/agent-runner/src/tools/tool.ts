@@ -66,6 +66,8 @@ export interface Tool<Input = unknown> {
   /** Whether the model of a goal run may call it. */
   readonly offered: boolean;
   readonly effect: ToolEffect;
+  /** The effect of one call, where the input decides it. */
+  effectOf?(input: Input): ToolEffect;
   readonly resume: ToolResume;
   /** After so long a call is given up: a failure `tool_timeout`. Tools end in order well before. */
   readonly timeoutSeconds: number;
