@@ -35,7 +35,7 @@ const pollMs = { soon: 50, later: 500 };
  * Under load the flow rests between reads for some times as long as its statements take, within these bounds: the
  * busier the machine, the more rows share a statement. Else an event is read as soon as it is committed.
  */
-const rest = { times: 3, leastMs: 6, mostMs: 50 };
+const rest = { times: 6, leastMs: 10, mostMs: 50 };
 
 /**
  * Carries rows from the outbox to the stream until it may not go on or something fails: reads on while what was read

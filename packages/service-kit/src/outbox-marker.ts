@@ -14,7 +14,7 @@ export interface MarkerOptions {
 }
 
 /** A statement waits for so many rows, or for so long. */
-const enough = { rows: 256, ms: 10 };
+const enough = { rows: 256, ms: 20 };
 
 /** One statement at a time; a failed one is not repeated, its rows come with the next read. */
 export function createMarker({ mark, onMarked, onFailure }: MarkerOptions): Marker {
