@@ -2,7 +2,8 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RuntimeFault } from './faults.ts';
 import { findInterpreters, languageStatuses } from './interpreters.ts';
-import { type RunningProgram, startProgram } from './program.ts';
+import type { LocalProcessTree } from './process-tree.ts';
+import { type LocalProgram, type RunningProgram, startProgram } from './program.ts';
 import {
   type ExecutionRequest,
   type Language,
@@ -12,6 +13,7 @@ import {
   reservedPrefix,
   type WorkspaceEntry,
 } from './protocol.ts';
+import { killStrays } from './strays.ts';
 import {
   deleteWorkspaceFile,
   isWorkspaceFile,
@@ -50,7 +52,8 @@ export interface CodeHost {
 }
 
 export interface PreparedProgram {
-  start(onOutput: (stream: OutputStream, data: Buffer) => void): RunningProgram;
+  /** Where `onOutput` returns a promise, the program's output is read no further before it resolves. */
+  start(onOutput: (stream: OutputStream, data: Buffer) => void | Promise<void>): RunningProgram;
 }
 
 export interface CodeHostOptions {
@@ -60,12 +63,22 @@ export interface CodeHostOptions {
   /** Marks all processes of the session. */
   readonly instance: string;
   readonly diskMb: number;
+  /** Set where this process is the first of a container of its own. */
+  readonly container?: {
+    /** Absolute path of the launcher. */
+    readonly launcher: string;
+    /** Absolute path of the Node that programs run with. */
+    readonly node: string;
+    /** Variables that the image gives to every program. */
+    readonly env: Readonly<Record<string, string>>;
+  };
 }
 
 /** The code host that starts programs as children of this process. */
 export async function createLocalCodeHost(options: CodeHostOptions): Promise<CodeHost> {
   const { workspace, scratch, instance } = options;
-  const interpreters = findInterpreters(options.searchPath);
+  const interpreters = findInterpreters(options.searchPath, options.container?.node ?? process.execPath);
+  const running = new Set<LocalProcessTree>();
   await mkdir(workspace, { recursive: true, mode: 0o700 });
   await mkdir(scratch, { recursive: true, mode: 0o700 });
 
@@ -81,16 +94,22 @@ export async function createLocalCodeHost(options: CodeHostOptions): Promise<Cod
         language: request.language,
         interpreter: interpreter.path,
         prlimit: await interpreters.prlimit(),
+        launcher: options.container?.launcher ?? null,
         file: await programFile(workspace, executionId, request),
         args: request.args,
-        env: request.env,
+        env: { ...options.container?.env, ...request.env },
         workspace,
         scratch,
         marker: `${instance}:${executionId}`,
         memoryMb: request.limits.memory_mb,
         fileMb: options.diskMb,
       };
-      return { start: (onOutput) => startProgram(program, onOutput) };
+      return {
+        start(onOutput) {
+          const started = startProgram(program, onOutput);
+          return options.container ? aloneWith(running, started) : started;
+        },
+      };
     },
     async cleanUp(executionId) {
       for (const language of languages) {
@@ -105,6 +124,20 @@ export async function createLocalCodeHost(options: CodeHostOptions): Promise<Cod
     archive: () => archiveWorkspace(workspace),
     restore: (source, room) => restoreWorkspace(workspace, source, room),
   };
+}
+
+/** In a container of its own nothing may outlive the programs that are still running. */
+function aloneWith(running: Set<LocalProcessTree>, program: LocalProgram): RunningProgram {
+  const { tree } = program;
+  if (tree === null) return program;
+  running.add(tree);
+  const clear = async () => {
+    const end = await program.ended;
+    running.delete(tree);
+    await killStrays(() => [...running]);
+    return end;
+  };
+  return { ...program, ended: clear() };
 }
 
 /**

@@ -6,6 +6,11 @@ export interface RuntimeConfig {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /**
+   * The Unix socket on which the code container is awaited; null where this process runs the programs itself, and
+   * needs to know where.
+   */
+  readonly codeSocket: string | null;
   readonly workspace: string;
   /** HOME and TMPDIR of the programs. */
   readonly scratch: string;
@@ -44,11 +49,14 @@ export function readConfig(environment: Environment): RuntimeConfig {
       problems.push(`${name} must be a whole number from ${least} to ${most}`);
     return value;
   };
+  const codeSocket = environment.SANDBOX_CODE_SOCKET === undefined ? null : directory('SANDBOX_CODE_SOCKET');
+  const here = (name: string) => (codeSocket === null ? directory(name) : '');
   const config: RuntimeConfig = {
+    codeSocket,
     host: environment.SANDBOX_HOST ?? '127.0.0.1',
     port: whole('SANDBOX_PORT', 0, 0, 65_535),
-    workspace: directory('SANDBOX_WORKSPACE'),
-    scratch: directory('SANDBOX_SCRATCH'),
+    workspace: here('SANDBOX_WORKSPACE'),
+    scratch: here('SANDBOX_SCRATCH'),
     stateDir: directory('SANDBOX_STATE'),
     endpointFile: environment[endpointVariable] === undefined ? null : directory(endpointVariable),
     searchPath: environment.PATH ?? '/usr/local/bin:/usr/bin:/bin',

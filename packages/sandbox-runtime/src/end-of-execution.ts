@@ -22,8 +22,11 @@ export function judgeEnd(
   if (end.spawnError !== null) {
     return { reason: 'spawn_error', message: `the program could not be started: ${end.spawnError}` };
   }
-  const unwell = end.exitCode !== 0;
-  const reason = stoppedFor ?? (unwell && memorySigns.test(stderrTail) ? 'memory' : 'exited');
+  if (end.lost !== undefined) {
+    return { reason: 'lost', message: `the sandbox failed while this ran: ${end.lost}` };
+  }
+  const outOfMemory = end.outOfMemory === true || (end.exitCode !== 0 && memorySigns.test(stderrTail));
+  const reason = stoppedFor ?? (outOfMemory ? 'memory' : 'exited');
   switch (reason) {
     case 'timeout':
       return { reason, message: `the time limit of ${limits.wall_ms / 1000} s was reached` };

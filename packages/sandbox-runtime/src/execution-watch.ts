@@ -24,10 +24,16 @@ export function watchExecution(
   const diskBytes = limits.diskMb * 1024 * 1024;
   let stopped = false;
 
-  const survey = setInterval(() => {
-    const { count, memory } = tree.survey(memoryBytes);
+  const look = async () => {
+    const { count, memory } = await tree.survey(memoryBytes);
+    if (stopped) return;
     if (memory > memoryBytes) onLimit('memory');
     else if (count > limits.processes) onLimit('processes');
+  };
+  const survey = setInterval(() => {
+    look().catch((error: unknown) => {
+      process.stderr.write(`surveying processes failed: ${String(error)}\n`);
+    });
   }, surveyEveryMs);
 
   let diskTimer: NodeJS.Timeout | undefined;

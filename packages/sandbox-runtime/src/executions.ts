@@ -152,11 +152,11 @@ function launch(
   const settle = async (): Promise<ExecutionRecord> => {
     const record = await running.finished;
     try {
-      await host.cleanUp(id);
       store.save({ record, requestSha256 });
+      await host.cleanUp(id);
     } catch (error) {
-      // A full disk must not hide the end from the reader who waits for it.
-      process.stderr.write(`the end of execution ${id} was not stored: ${String(error)}\n`);
+      // A full disk, or a code container that is gone, must not hide the end from the reader who waits for it.
+      process.stderr.write(`clearing up after execution ${id} failed: ${String(error)}\n`);
     }
     one.record = () => record;
     one.running = null;

@@ -19,9 +19,9 @@ export interface Interpreter {
   readonly version: string;
 }
 
-/** Looks once, in the background, what this machine can run; `searchPath` is a PATH. */
-export function findInterpreters(searchPath: string): Interpreters {
-  const javascript = Promise.resolve({ path: process.execPath, version: process.versions.node });
+/** Looks once, in the background, what this machine can run; `searchPath` is a PATH, `node` a path of this version. */
+export function findInterpreters(searchPath: string, node: string): Interpreters {
+  const javascript = Promise.resolve({ path: node, version: process.versions.node });
   const found = { javascript, python: findPython(searchPath) };
   const prlimit = findOnPath('prlimit', searchPath);
   return { find: (language) => found[language], prlimit: () => prlimit };

@@ -12,10 +12,16 @@ import { markerVariable } from './protocol.ts';
 /** All processes of one execution, as far as they can be told: its session, its descendants, its mark. */
 export interface ProcessTree {
   /** Looks again: how many processes there are and what memory they take together, in bytes. */
-  survey(memoryLimit: number): { readonly count: number; readonly memory: number };
+  survey(memoryLimit: number): Promise<{ readonly count: number; readonly memory: number }>;
   signal(signal: NodeJS.Signals): void;
   /** Kills every one that is left; false when that did not succeed. */
   destroy(): Promise<boolean>;
+}
+
+/** A tree on this machine. */
+export interface LocalProcessTree extends ProcessTree {
+  /** Its processes as they are now. */
+  pids(): ReadonlySet<number>;
 }
 
 /**
@@ -23,7 +29,7 @@ export interface ProcessTree {
  * it was seen before it left or kept its environment. Who forks twice, drops its environment and is quick enough
  * gets away from this, which is why the production driver gives each run a container of its own.
  */
-export function followProcessTree(leader: number, marker: string): ProcessTree {
+export function followProcessTree(leader: number, marker: string): LocalProcessTree {
   const known = new Map<number, string>();
 
   const members = (): ProcessEntry[] => {
@@ -52,7 +58,8 @@ export function followProcessTree(leader: number, marker: string): ProcessTree {
     ]);
 
   return {
-    survey(memoryLimit) {
+    pids: allPids,
+    async survey(memoryLimit) {
       const found = members();
       const resident = found.reduce((sum, entry) => sum + entry.residentPages, 0) * pageBytes();
       // Resident pages count once per process that shares them; only near the limit is the exact sum worth reading.

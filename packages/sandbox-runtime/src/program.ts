@@ -2,7 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { followProcessTree, type ProcessTree } from './process-tree.ts';
+import { oomKills } from './oom-kills.ts';
+import { followProcessTree, type LocalProcessTree, type ProcessTree } from './process-tree.ts';
 import { type Language, markerVariable, type OutputStream } from './protocol.ts';
 
 export interface Program {
@@ -11,6 +12,8 @@ export interface Program {
   readonly interpreter: string;
   /** Absolute path of prlimit, or null where there is none. */
   readonly prlimit: string | null;
+  /** Absolute path of the launcher of a container (`launch.c`), which sets the limits instead; null elsewhere. */
+  readonly launcher: string | null;
   /** Path of the file to run. */
   readonly file: string;
   readonly args: readonly string[];
@@ -29,6 +32,10 @@ export interface ProgramEnd {
   readonly signal: string | null;
   /** Why it could not be started, or null. */
   readonly spawnError: string | null;
+  /** The kernel killed it for want of memory. */
+  readonly outOfMemory?: boolean;
+  /** Why its end was never seen, where that is so. */
+  readonly lost?: string;
 }
 
 export interface RunningProgram {
@@ -40,6 +47,11 @@ export interface RunningProgram {
   readonly ended: Promise<ProgramEnd>;
 }
 
+/** A program that is a child of this process. */
+export interface LocalProgram extends RunningProgram {
+  readonly tree: LocalProcessTree | null;
+}
+
 /** How long output that is still on its way is waited for once no process of the execution is left. */
 const outputDrainMs = 2_000;
 
@@ -49,9 +61,10 @@ const outputDrainMs = 2_000;
  */
 export function startProgram(
   program: Program,
-  onOutput: (stream: OutputStream, data: Buffer) => void,
-): RunningProgram {
+  onOutput: (stream: OutputStream, data: Buffer) => void | Promise<void>,
+): LocalProgram {
   const [command = program.interpreter, ...args] = commandLine(program);
+  const killsBefore = program.launcher === null ? null : oomKills();
   let child: ChildProcess;
   try {
     child = spawn(command, args, {
@@ -64,12 +77,32 @@ export function startProgram(
     // Arguments and environment larger than the system takes are refused at once, not by an event.
     return failed(error instanceof Error ? error.message : String(error));
   }
-  const exited = exitOf(child);
-  child.stdout?.on('data', (data: Buffer) => onOutput('stdout', data));
-  child.stderr?.on('data', (data: Buffer) => onOutput('stderr', data));
+  const exited = exitOf(child).then((end) => withMemory(end, killsBefore));
+  handOn(child.stdout, (data) => onOutput('stdout', data));
+  handOn(child.stderr, (data) => onOutput('stderr', data));
   const drained = Promise.all([streamClosed(child.stdout), streamClosed(child.stderr)]);
   const tree = child.pid === undefined ? null : followProcessTree(child.pid, program.marker);
   return { tree, exited, ended: settle(exited, drained, tree, child) };
+}
+
+/** Reads no faster than what is read can be handed on. */
+function handOn(stream: Readable | null, onData: (data: Buffer) => void | Promise<void>): void {
+  stream?.on('data', (data: Buffer) => {
+    const taken = onData(data);
+    if (!taken) return;
+    stream.pause();
+    // Who takes no more does not want the rest.
+    taken.then(
+      () => stream.resume(),
+      () => stream.destroy(),
+    );
+  });
+}
+
+/** SIGKILL that nobody sent: the kernel counts whom it killed in this container for want of memory. */
+function withMemory(end: ProgramEnd, killsBefore: number | null): ProgramEnd {
+  if (end.signal !== 'SIGKILL' || killsBefore === null) return end;
+  return { ...end, outOfMemory: (oomKills() ?? 0) > killsBefore };
 }
 
 async function settle(
@@ -102,21 +135,21 @@ function commandLine(program: Program): string[] {
     program.language === 'javascript'
       ? [interpreter, `--max-old-space-size=${heapMb}`, program.file, ...program.args]
       : [interpreter, '-u', program.file, ...program.args];
-  if (prlimit === null) return words;
   const megabyte = 1024 * 1024;
   const headroomMb = program.language === 'javascript' ? 1_024 : 256;
-  const limits = [
-    `--data=${(program.memoryMb + headroomMb) * megabyte}`,
-    `--fsize=${program.fileMb * megabyte}`,
-    '--nofile=1024',
-    '--core=0',
-  ];
+  const dataBytes = (program.memoryMb + headroomMb) * megabyte;
+  const fileBytes = program.fileMb * megabyte;
+  if (program.launcher !== null) {
+    return [program.launcher, String(dataBytes), String(fileBytes), '1024', ...words];
+  }
+  if (prlimit === null) return words;
+  const limits = [`--data=${dataBytes}`, `--fsize=${fileBytes}`, '--nofile=1024', '--core=0'];
   return [prlimit, ...limits, '--', ...words];
 }
 
 function environment(program: Program): Record<string, string> {
   const path = [
-    dirname(process.execPath),
+    ...(program.launcher === null ? [dirname(process.execPath)] : []),
     dirname(program.interpreter),
     '/usr/local/bin',
     '/usr/bin',
@@ -154,7 +187,7 @@ function streamClosed(stream: Readable | null): Promise<void> {
   });
 }
 
-function failed(message: string): RunningProgram {
+function failed(message: string): LocalProgram {
   const end = Promise.resolve({ exitCode: null, signal: null, spawnError: message });
   return { tree: null, exited: end, ended: end };
 }

@@ -1,12 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import type { Server } from 'node:http';
+import { acceptCode } from './accept-code.ts';
 import { wallClockMs } from './clock.ts';
-import { createLocalCodeHost } from './code-host.ts';
+import { type CodeHost, createLocalCodeHost } from './code-host.ts';
+import { type CodeLink, createCodeLink } from './code-link.ts';
 import type { RuntimeConfig } from './config.ts';
 import { openExecutionStore } from './execution-store.ts';
 import { createExecutions, type Executions } from './executions.ts';
 import { watchLifetime } from './lifetime.ts';
 import { processIdentity } from './processes.ts';
+import { createRemoteCodeHost } from './remote-code-host.ts';
 import { createReplayGuard } from './replay-guard.ts';
 import { createRoutes } from './routes.ts';
 import { openServer, serveRoutes } from './server.ts';
@@ -21,6 +24,9 @@ export interface Runtime {
   readonly stopped: Promise<void>;
 }
 
+/** How long a runtime answers whose code container is gone. */
+const afterlifeMs = 60_000;
+
 /** Another runtime serves this session already. */
 export class SessionTaken extends Error {
   constructor() {
@@ -32,7 +38,7 @@ export class SessionTaken extends Error {
 /** Starts a session's runtime: it answers when this resolves. @throws SessionTaken */
 export async function startRuntime(config: RuntimeConfig, secret: string): Promise<Runtime> {
   const instance = randomBytes(16).toString('hex');
-  const host = await createLocalCodeHost({ ...config, instance });
+  const { host, link } = await openCodeHost(config, instance);
   const server = await openServer(config.host, config.port);
   const port = portOf(server);
   // From here to `serveRoutes` nothing is awaited: who reads the announcement is answered, and the records of the
@@ -61,6 +67,11 @@ export async function startRuntime(config: RuntimeConfig, secret: string): Promi
   const limits = { idleMs: config.idleSeconds * 1000, lifetimeMs: config.lifetimeSeconds * 1000 };
   const lifetime = watchLifetime(limits, () => executions.runningCount() > 0, stop);
   const caps = { wallMs: config.wallSeconds * 1000, memoryMb: config.memoryMb };
+  // What is left to do without programs is to tell who asks how they ended.
+  link?.broken.then((why) => {
+    process.stderr.write(`the code container is gone: ${why}\n`);
+    setTimeout(stop, afterlifeMs).unref();
+  }, reject);
   serveRoutes(server, {
     keys: deriveKeys(secret),
     guard: createReplayGuard(wallClockMs),
@@ -68,6 +79,20 @@ export async function startRuntime(config: RuntimeConfig, secret: string): Promi
     onRequest: () => lifetime.used(),
   });
   return { port, stop, stopped };
+}
+
+async function openCodeHost(
+  config: RuntimeConfig,
+  instance: string,
+): Promise<{ readonly host: CodeHost; readonly link: CodeLink | null }> {
+  if (config.codeSocket === null) {
+    return { host: await createLocalCodeHost({ ...config, instance }), link: null };
+  }
+  const link = createCodeLink(await acceptCode(config.codeSocket));
+  const host = createRemoteCodeHost(link);
+  // Shows that the connection works on this machine before anybody relies on it.
+  await host.usage();
+  return { host, link };
 }
 
 function portOf(server: Server): number {

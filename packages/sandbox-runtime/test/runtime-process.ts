@@ -24,30 +24,39 @@ import {
 
 const secret = 'the secret of a session in a test, long enough';
 const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+const codeMain = fileURLToPath(new URL('../src/code-main.ts', import.meta.url));
 
 export interface RuntimeProcess {
   readonly directory: string;
   readonly child: ChildProcess;
   readonly port: number;
+  /** The process that stands for the code container, where there is one. */
+  readonly code: ChildProcess | null;
   readonly exited: Promise<number | null>;
   destroy(): Promise<void>;
 }
 
-/** Starts a runtime as the local driver does; `overrides` are variables of its environment. */
+/**
+ * Starts a runtime as the local driver does; `overrides` are variables of its environment. Started in two parts, a
+ * process stands for each of the containers of a pod.
+ */
 export async function startRuntimeProcess(
   overrides: Readonly<Record<string, string>> = {},
   directory?: string,
+  parts: 'one' | 'two' = process.env.SANDBOX_TEST_PARTS === 'two' ? 'two' : 'one',
 ): Promise<RuntimeProcess> {
   const home = directory ?? (await mkdtemp(join(tmpdir(), 'swissbrain-runtime-')));
   await mkdir(home, { recursive: true });
   const paths = sessionPaths(home);
+  const socket = join(home, 'code.sock');
+  const places = { SANDBOX_WORKSPACE: paths.workspace, SANDBOX_SCRATCH: paths.scratch };
+  const code = parts === 'one' ? null : startCodeProcess(home, socket, { ...places, ...overrides });
   const child = spawn(process.execPath, [main], {
     stdio: ['pipe', 'ignore', 'inherit'],
     env: {
       PATH: process.env.PATH,
       [endpointVariable]: paths.endpoint,
-      SANDBOX_WORKSPACE: paths.workspace,
-      SANDBOX_SCRATCH: paths.scratch,
+      ...(parts === 'one' ? places : { SANDBOX_CODE_SOCKET: socket }),
       SANDBOX_STATE: paths.state,
       SANDBOX_MEMORY_MB: '512',
       SANDBOX_DISK_MB: '64',
@@ -63,12 +72,26 @@ export async function startRuntimeProcess(
     directory: home,
     child,
     port,
+    code,
     exited,
     async destroy() {
       await destroySession(home);
       await exited;
+      if (code && code.exitCode === null && code.signalCode === null) await once(code, 'exit');
     },
   };
+}
+
+function startCodeProcess(
+  home: string,
+  socket: string,
+  environment: Readonly<Record<string, string>>,
+): ChildProcess {
+  return spawn(process.execPath, [codeMain], {
+    cwd: home,
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { PATH: process.env.PATH, SANDBOX_DISK_MB: '64', ...environment, SANDBOX_CODE_SOCKET: socket },
+  });
 }
 
 /** Asks until there is something other than null, undefined or false. */

@@ -1,0 +1,46 @@
+# The images of sandboxes: --target sandbox-node, sandbox-python or sandbox-browser. Each holds both roles of a sandbox's
+# pod, `runtime` and `code`, and one numeric user; the pod gives each container a user of its own. Nothing is written
+# below / at run time. The context is the repository.
+ARG BASE=docker.io/library/node:24-bookworm-slim
+
+FROM ${BASE} AS built
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev
+COPY packages/sandbox-runtime/container /build/container
+COPY packages/sandbox-runtime/src /build/src
+RUN mkdir -p /opt/sandbox/bin && cd /build \
+  && gcc -O2 -static -Wall -Wextra -Werror -o /opt/sandbox/bin/launch container/launch.c && strip /opt/sandbox/bin/launch \
+  && node container/strip-types.mjs src /opt/sandbox/runtime \
+  && cp container/sandbox.sh /opt/sandbox/bin/sandbox \
+  # Executable but not readable: what runs from such a file cannot be traced by its own user.
+  && cp "$(command -v node)" /opt/sandbox/bin/supervisor \
+  && chmod 0711 /opt/sandbox/bin/launch /opt/sandbox/bin/supervisor && chmod 0755 /opt/sandbox/bin/sandbox
+
+FROM ${BASE} AS sandbox-node
+RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack /opt/yarn* \
+  # No program in here may change its user.
+  && find / -xdev -perm /6000 -type f -exec chmod a-s {} +
+COPY --from=built /opt/sandbox /opt/sandbox
+USER 10001:10001
+WORKDIR /workspace
+ENTRYPOINT ["/opt/sandbox/bin/sandbox"]
+
+FROM sandbox-node AS sandbox-python
+USER 0:0
+RUN apt-get update \
+  && apt-get install -y --no-install-recommends python3 python3-numpy python3-pandas python3-matplotlib python3-openpyxl \
+  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
+  && find / -xdev -perm /6000 -type f -exec chmod a-s {} +
+ENV MPLBACKEND=Agg MPLCONFIGDIR=/tmp/matplotlib
+USER 10001:10001
+
+FROM sandbox-python AS sandbox-browser
+USER 0:0
+COPY --from=built /usr/local/lib/node_modules /tmp/npm-modules
+RUN apt-get update && apt-get install -y --no-install-recommends chromium fonts-liberation \
+  && mkdir -p /opt/browser && cd /opt/browser \
+  && HOME=/tmp node /tmp/npm-modules/npm/bin/npm-cli.js install --no-audit --no-fund --ignore-scripts playwright-core@1.65.1 \
+  && rm -rf /tmp/npm-modules /tmp/.npm /var/lib/apt/lists/* /var/cache/apt/* \
+  && find / -xdev -perm /6000 -type f -exec chmod a-s {} +
+# Programs find playwright-core without installing anything: require() through NODE_PATH, import by this path.
+ENV NODE_PATH=/opt/browser/node_modules CHROMIUM_PATH=/usr/bin/chromium
+USER 10001:10001
