@@ -91,7 +91,8 @@ export function createCodeLink(socket: Socket): CodeLink {
       breakOff(`the code container broke the protocol: ${error.message}`);
     }
   });
-  socket.on('error', (error) => breakOff(`the connection failed: ${errnoOf(error) ?? error.message}`));
+  // `close` follows and says the same of every failure: whoever was there is gone.
+  socket.on('error', (error) => process.stderr.write(`code container: ${errnoOf(error) ?? error.message}\n`));
   socket.on('close', () => breakOff('the code container has ended'));
 
   return {
