@@ -6,7 +6,7 @@ import {
   LinkBroken,
   type LinkFrame,
   LinkFrameReader,
-  maxFrameFromCode,
+  maxDataBytes,
   windowBytes,
 } from './link-frames.ts';
 import {
@@ -65,7 +65,7 @@ const faultCodePattern = /^[a-z_]{1,64}$/;
 export function createCodeLink(socket: Socket): CodeLink {
   const channels = new Map<number, OpenChannel>();
   const writer = createLinkWriter(socket);
-  const reader = new LinkFrameReader(maxFrameFromCode);
+  const reader = new LinkFrameReader(maxDataBytes);
   const { promise: broken, resolve: tellBroken } = Promise.withResolvers<string>();
   let reason: string | null = null;
   let lastChannel = 0;

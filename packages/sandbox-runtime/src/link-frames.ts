@@ -36,12 +36,10 @@ export class LinkBroken extends Error {
   }
 }
 
-/** What is in one `data` frame at most. */
+/** What is in one `data` frame at most, and in any frame of the code side: longer answers go as data. */
 export const maxDataBytes = 64 * 1024;
 /** Bytes of a channel that may be under way before the receiver has taken them. */
 export const windowBytes = 256 * 1024;
-/** What the code side may send in one frame. Longer answers go as data. */
-export const maxFrameFromCode = maxDataBytes;
 /** A request of the runtime: a program with its arguments is in it. */
 export const maxFrameFromRuntime = 8 * 1024 * 1024;
 

@@ -5,7 +5,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createCodeLink } from '../src/code-link.ts';
-import { encodeLinkFrame, frameTypes, maxFrameFromCode, windowBytes } from '../src/link-frames.ts';
+import { encodeLinkFrame, frameTypes, maxDataBytes, windowBytes } from '../src/link-frames.ts';
 import { createRemoteCodeHost } from '../src/remote-code-host.ts';
 import { startRemoteProgram } from '../src/remote-program.ts';
 import {
@@ -127,7 +127,7 @@ describe('what a hostile code container says', () => {
     ['a frame of four gigabytes', (s) => s.write(Buffer.alloc(9, 0xff)), 'a frame of'],
     [
       'a frame over the limit',
-      (s, c) => s.write(encodeLinkFrame(data, c, Buffer.alloc(maxFrameFromCode + 1))),
+      (s, c) => s.write(encodeLinkFrame(data, c, Buffer.alloc(maxDataBytes + 1))),
       'a frame of',
     ],
     ['an unknown type', (s, c) => s.write(Buffer.from([0, 0, 0, 0, 99, 0, 0, 0, c])), 'unknown type'],
@@ -166,8 +166,8 @@ describe('what a hostile code container says', () => {
     [
       'more bytes than it may',
       (s, c) => {
-        for (let i = 0; i <= windowBytes; i += maxFrameFromCode)
-          s.write(encodeLinkFrame(data, c, Buffer.alloc(maxFrameFromCode)));
+        for (let i = 0; i <= windowBytes; i += maxDataBytes)
+          s.write(encodeLinkFrame(data, c, Buffer.alloc(maxDataBytes)));
       },
       'credit',
     ],
