@@ -23,7 +23,7 @@ const images: readonly Image[] = ['sandbox-node', 'sandbox-python', 'sandbox-bro
 }));
 
 /** The name of an image as it is now in the checkout, with the hash of its sources for a tag. */
-function imageName(target: string, repository = 'docker.io/swissbrain'): string {
+export function imageName(target: string, repository = 'docker.io/swissbrain'): string {
   const image = images.find((known) => known.target === target);
   if (!image)
     throw new Error(`there is no image ${target}; there are ${images.map((known) => known.target)}`);
@@ -45,10 +45,10 @@ function filesBelow(directory: string): string[] {
 }
 
 /**
- * Builds what is missing. `builder` is the command before `build` and `inspect`: Docker's or buildah's.
+ * Builds what is missing.
  * @returns the names, and of those which were built just now
  */
-function buildImages(
+export function buildImages(
   targets: readonly string[],
   builder: Builder,
 ): { readonly names: string[]; readonly built: string[] } {
@@ -56,7 +56,7 @@ function buildImages(
   const built: string[] = [];
   for (const [index, name] of names.entries()) {
     const image = images.find((known) => known.target === targets[index]);
-    if (!image || run(builder.inspect(name), 'ignore')) continue;
+    if (!image || builder.there(name)) continue;
     const words = ['-t', name, '--target', image.target, '-f', image.file, '.'];
     if (!run([...builder.build, ...words], 'inherit')) throw new Error(`building ${name} failed`);
     built.push(name);
@@ -65,17 +65,24 @@ function buildImages(
 }
 
 /** How images are built and looked for on this machine. */
-interface Builder {
+export interface Builder {
   readonly build: readonly string[];
-  inspect(name: string): readonly string[];
+  there(name: string): boolean;
 }
 
-function findBuilder(): Builder {
+/** @throws Error when this machine has neither */
+export function dockerOrBuildah(): Builder {
   if (run(['docker', 'version'], 'ignore')) {
-    return { build: ['docker', 'build'], inspect: (name) => ['docker', 'image', 'inspect', name] };
+    return {
+      build: ['docker', 'build'],
+      there: (name) => run(['docker', 'image', 'inspect', name], 'ignore'),
+    };
   }
   if (run(['buildah', '--version'], 'ignore')) {
-    return { build: ['buildah', 'build', '--layers'], inspect: (name) => ['buildah', 'inspect', name] };
+    return {
+      build: ['buildah', 'build', '--layers'],
+      there: (name) => run(['buildah', 'inspect', name], 'ignore'),
+    };
   }
   throw new Error('images are built with Docker or buildah, and neither is here');
 }
@@ -88,5 +95,5 @@ function run([command = '', ...args]: readonly string[], output: 'ignore' | 'inh
 if (import.meta.main) {
   const { positionals } = parseArgs({ allowPositionals: true });
   const targets = positionals.length > 0 ? positionals : images.map((image) => image.target);
-  for (const name of buildImages(targets, findBuilder()).names) process.stdout.write(`${name}\n`);
+  for (const name of buildImages(targets, dockerOrBuildah()).names) process.stdout.write(`${name}\n`);
 }

@@ -9,6 +9,7 @@ import { ensurePrograms } from '@swissbrain/local-stack/install';
 import { commandOf } from '@swissbrain/local-stack/process-group';
 import { createThrowAwayDir, type ThrowAwayDir } from '@swissbrain/local-stack/throw-away';
 import { runChecks } from './checks.ts';
+import { type ClusterAccess, prepareCluster } from './cluster.ts';
 import { onInterrupt } from './interrupt.ts';
 import { type Progress, startProgress, wordsOf } from './progress.ts';
 import { type Counts, readReport, summary } from './vitest-report.ts';
@@ -48,7 +49,7 @@ async function main(): Promise<void> {
     if (wish.projects.some((project) => project !== 'unit'))
       await ensurePrograms(['nats', 'redis'], progress);
     if (wish.checks) counts = plus(counts, await countChecks(interrupted, progress));
-    if (!interrupted.aborted) counts = plus(counts, await runTests(wish, place, interrupted, progress));
+    if (!interrupted.aborted) counts = plus(counts, await runProjects(wish, place, interrupted, progress));
     if (!interrupted.aborted) counts = plus(counts, await countLeft(place, progress));
   } catch (error) {
     progress(wordsOf(error));
@@ -74,11 +75,26 @@ async function countChecks(interrupted: AbortSignal, progress: Progress): Promis
   return { passed, failed: results.length - passed, skipped: 0 };
 }
 
+/** The tests of the cluster run by themselves: where its pods can be reached, and only where there is one. */
+async function runProjects(
+  wish: Wish,
+  place: ThrowAwayDir,
+  interrupted: AbortSignal,
+  progress: Progress,
+): Promise<Counts> {
+  if (!wish.projects.includes('cluster')) return runTests(wish, place, interrupted, progress);
+  const access = prepareCluster(progress);
+  if (access !== null) return runTests(wish, place, interrupted, progress, access);
+  progress('skipped: there is no cluster (set SWISSBRAIN_CLUSTER or KUBECONFIG)');
+  return { passed: 0, failed: 0, skipped: 1 };
+}
+
 async function runTests(
   wish: Wish,
   place: ThrowAwayDir,
   interrupted: AbortSignal,
   progress: Progress,
+  access: ClusterAccess = { prefix: [], env: {} },
 ): Promise<Counts> {
   progress(`running tests: ${wish.projects.join(', ')}`);
   const reportFile = join(place.path, 'report.json');
@@ -88,7 +104,9 @@ async function runTests(
     ...['--reporter=default', '--reporter=json', `--outputFile.json=${reportFile}`],
     ...['--passWithNoTests', ...wish.rest],
   ];
-  const child = spawn('vitest', args, { cwd: root, stdio: 'inherit', env: testEnvironment(wish, place) });
+  const [command = 'vitest', ...before] = [...access.prefix, 'vitest'];
+  const env = { ...testEnvironment(wish, place), ...access.env };
+  const child = spawn(command, [...before, ...args], { cwd: root, stdio: 'inherit', env });
   interrupted.addEventListener('abort', () => child.kill('SIGINT'));
   const ended = new Promise<number>((resolve, reject) => {
     child.once('error', reject);

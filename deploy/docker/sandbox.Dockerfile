@@ -15,32 +15,45 @@ RUN mkdir -p /opt/sandbox/bin && cd /build \
   && cp "$(command -v node)" /opt/sandbox/bin/supervisor \
   && chmod 0711 /opt/sandbox/bin/launch /opt/sandbox/bin/supervisor && chmod 0755 /opt/sandbox/bin/sandbox
 
-FROM ${BASE} AS sandbox-node
+# The runtime comes last in each image, so that a change to it installs no package again.
+FROM ${BASE} AS with-node
 RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack /opt/yarn* \
   # No program in here may change its user.
   && find / -xdev -perm /6000 -type f -exec chmod a-s {} +
-COPY --from=built /opt/sandbox /opt/sandbox
-USER 10001:10001
-WORKDIR /workspace
-ENTRYPOINT ["/opt/sandbox/bin/sandbox"]
 
-FROM sandbox-node AS sandbox-python
-USER 0:0
+FROM with-node AS with-python
 RUN apt-get update \
   && apt-get install -y --no-install-recommends python3 python3-numpy python3-pandas python3-matplotlib python3-openpyxl \
   && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
   && find / -xdev -perm /6000 -type f -exec chmod a-s {} +
 ENV MPLBACKEND=Agg MPLCONFIGDIR=/tmp/matplotlib
-USER 10001:10001
 
-FROM sandbox-python AS sandbox-browser
-USER 0:0
-COPY --from=built /usr/local/lib/node_modules /tmp/npm-modules
+FROM ${BASE} AS browser-modules
+RUN mkdir -p /opt/browser && cd /opt/browser \
+  && npm install --no-audit --no-fund --ignore-scripts playwright-core@1.65.1
+
+FROM with-python AS with-browser
 RUN apt-get update && apt-get install -y --no-install-recommends chromium fonts-liberation \
-  && mkdir -p /opt/browser && cd /opt/browser \
-  && HOME=/tmp node /tmp/npm-modules/npm/bin/npm-cli.js install --no-audit --no-fund --ignore-scripts playwright-core@1.65.1 \
-  && rm -rf /tmp/npm-modules /tmp/.npm /var/lib/apt/lists/* /var/cache/apt/* \
+  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
   && find / -xdev -perm /6000 -type f -exec chmod a-s {} +
+COPY --from=browser-modules /opt/browser /opt/browser
 # Programs find playwright-core without installing anything: require() through NODE_PATH, import by this path.
 ENV NODE_PATH=/opt/browser/node_modules CHROMIUM_PATH=/usr/bin/chromium
+
+FROM with-node AS sandbox-node
+COPY --from=built /opt/sandbox /opt/sandbox
 USER 10001:10001
+WORKDIR /workspace
+ENTRYPOINT ["/opt/sandbox/bin/sandbox"]
+
+FROM with-python AS sandbox-python
+COPY --from=built /opt/sandbox /opt/sandbox
+USER 10001:10001
+WORKDIR /workspace
+ENTRYPOINT ["/opt/sandbox/bin/sandbox"]
+
+FROM with-browser AS sandbox-browser
+COPY --from=built /opt/sandbox /opt/sandbox
+USER 10001:10001
+WORKDIR /workspace
+ENTRYPOINT ["/opt/sandbox/bin/sandbox"]

@@ -1,11 +1,11 @@
 import { baseConfigSchema } from '@swissbrain/service-kit/config';
 import { z } from 'zod';
 import { modelConfigText } from './agent/model-config.ts';
+import { namespacesByTier } from './sandbox/kubernetes-settings.ts';
 
 const seconds = (fallback: number) => z.coerce.number().int().positive().default(fallback);
 
-/** Every setting of agent-runner; see README.md for what each does. */
-export const configSchema = baseConfigSchema.extend({
+const settings = baseConfigSchema.extend({
   /** Runs that this process works on at once. */
   RUN_CONCURRENCY: z.coerce.number().int().min(1).max(1_000).default(50),
   RUN_MAX_PARALLEL_STEPS: z.coerce.number().int().min(1).max(64).default(4),
@@ -36,15 +36,35 @@ export const configSchema = baseConfigSchema.extend({
     .positive()
     .default(100 * 1024 * 1024),
 
-  /** `local` starts sandboxes as processes of this machine: for development, refused in production. */
-  SANDBOX_DRIVER: z.enum(['local']).default('local'),
-  SANDBOX_DIR: z.string().min(1),
+  /**
+   * `local` starts sandboxes as processes of this machine: for development, refused in production. `kubernetes` starts
+   * them as Jobs of the cluster that this service runs in, or that KUBECONFIG names.
+   */
+  SANDBOX_DRIVER: z.enum(['local', 'kubernetes']).default('local'),
+  /** Of the local driver. */
+  SANDBOX_DIR: z.string().min(1).optional(),
   /** The secrets of sessions are derived from it; every replica needs the same one. */
   SANDBOX_SECRET: z.string().min(32),
   /** Where the local driver looks for python3. */
   PATH: z.string().default('/usr/local/bin:/usr/bin:/bin'),
   SANDBOX_IDLE_SECONDS: seconds(900),
   SANDBOX_LIFETIME_SECONDS: seconds(86_400),
+  /** Of the Kubernetes driver, as all that follow: the image of sandboxes with its tag. */
+  SANDBOX_IMAGE: z.string().min(1).optional(),
+  SANDBOX_IMAGE_PULL_POLICY: z.enum(['IfNotPresent', 'Always', 'Never']).default('IfNotPresent'),
+  /** `default=<namespace>,<tier>=<namespace>`. */
+  SANDBOX_NAMESPACES: namespacesByTier.optional(),
+  /** Tells the sandboxes of this installation from those of another. */
+  SANDBOX_INSTANCE: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/)
+    .default('swissbrain'),
+  /** gVisor, Kata; with SANDBOX_REQUIRE_ISOLATION the service does not start without one. */
+  SANDBOX_RUNTIME_CLASS: z.string().min(1).optional(),
+  SANDBOX_REQUIRE_ISOLATION: z.stringbool().default(false),
+  /** False gives each sandbox a user namespace of its own. */
+  SANDBOX_HOST_USERS: z.stringbool().default(true),
+  SANDBOX_START_SECONDS: seconds(120),
 
   /** Several models, and which to ask in which mode: JSON, see README.md. Instead of the variables for a single one. */
   MODEL_CONFIG: modelConfigText.optional(),
@@ -66,6 +86,22 @@ export const configSchema = baseConfigSchema.extend({
   MODEL_RETRY_MS: z.coerce.number().int().min(1).default(1_000),
   /** A provider that asks for a longer pause counts as failed. */
   MODEL_RETRY_LONGEST_SECONDS: seconds(60),
+});
+
+/** Every setting of agent-runner; see README.md for what each does. What a sandbox driver needs must be there. */
+export const configSchema = settings.superRefine((config, context) => {
+  const need = (name: keyof typeof config, why: string) => {
+    if (config[name] === undefined) context.addIssue({ code: 'custom', path: [name], message: why });
+  };
+  if (config.SANDBOX_DRIVER === 'local')
+    return need('SANDBOX_DIR', 'the local sandbox driver needs a folder');
+  need('SANDBOX_IMAGE', 'the Kubernetes sandbox driver needs an image');
+  need('SANDBOX_NAMESPACES', 'the Kubernetes sandbox driver needs namespaces');
+  if (!config.SANDBOX_REQUIRE_ISOLATION) return;
+  need(
+    'SANDBOX_RUNTIME_CLASS',
+    'SANDBOX_REQUIRE_ISOLATION is set, so a RuntimeClass such as gvisor or kata is needed',
+  );
 });
 
 export type Config = z.infer<typeof configSchema>;

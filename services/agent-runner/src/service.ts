@@ -24,7 +24,7 @@ import { registerEventRoutes } from './routes/run-events.ts';
 import { registerRunRoutes } from './routes/runs.ts';
 import { registerToolRoutes } from './routes/tools.ts';
 import { serveBillableSteps } from './rpc/billable-steps.ts';
-import { createLocalDriver } from './sandbox/local-driver.ts';
+import { createSandboxDriver } from './sandbox/drivers.ts';
 import { createLocalStore } from './storage/local-store.ts';
 import { codeTool } from './tools/code.ts';
 import { fileTool } from './tools/file.ts';
@@ -48,14 +48,7 @@ function createEngine(platform: Platform, config: Config, extraTools: readonly T
     modes: loadModes(config.MODES_DIR ?? null, overrideOf),
     deltas: createDeltas(platform.nats, platform.isNatsConnected, log),
     wallMs: config.RUN_MAX_SECONDS * 1_000,
-    driver: createLocalDriver({
-      directory: resolve(config.SANDBOX_DIR),
-      secret: config.SANDBOX_SECRET,
-      environment: config.NODE_ENV,
-      idleSeconds: config.SANDBOX_IDLE_SECONDS,
-      lifetimeSeconds: config.SANDBOX_LIFETIME_SECONDS,
-      searchPath: config.PATH,
-    }),
+    driver: createSandboxDriver(config, platform),
     objects: createLocalStore(resolve(config.STORAGE_DIR)),
     tools: createToolRegistry([codeTool, fileTool, createLlmTool(choice, clock), ...extraTools]),
     live: createLiveRuns({

@@ -6,7 +6,7 @@ import { destroySession, sessionNames } from '@swissbrain/sandbox-runtime/sessio
 import type { ExecuteRequest, ExecutionResult, OpenSession, SandboxSession } from '../src/sandbox/driver.ts';
 import { createLocalDriver, type LocalDriverOptions } from '../src/sandbox/local-driver.ts';
 
-const sessionLimits = { cpuMillis: 1_000, memoryMb: 512, diskMb: 64, seconds: 30 };
+const sessionLimits = { tier: 'free', cpuMillis: 1_000, memoryMb: 512, diskMb: 64, seconds: 30 };
 export const driverSecret = 'the sandbox secret of agent-runner in a test';
 
 export interface Sandboxes {

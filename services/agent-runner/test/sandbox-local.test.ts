@@ -103,7 +103,7 @@ describe('the local driver', () => {
   });
 
   it('says why a runtime did not start', async () => {
-    const limits = { cpuMillis: 1, memoryMb: 0, diskMb: 1, seconds: 1 };
+    const limits = { tier: 'free', cpuMillis: 1, memoryMb: 0, diskMb: 1, seconds: 1 };
     const opening = sandboxes.driver().openSession(sandboxes.request({ limits }));
     await expect(opening).rejects.toMatchObject({ fault: 'infrastructure', code: 'sandbox_start_failed' });
     await expect(opening).rejects.toThrow('SANDBOX_MEMORY_MB must be');

@@ -26,6 +26,7 @@ export function readReservation(value: unknown): Reservation {
       ]),
     ),
     limits: {
+      tier: limits.tier,
       cpuMillis: limits.sandbox_cpu_millis,
       memoryMb: limits.sandbox_memory_mb,
       diskMb: limits.sandbox_disk_mb,

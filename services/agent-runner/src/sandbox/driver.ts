@@ -1,5 +1,7 @@
 /** What the tier of the run's owner allows one session. */
 export interface SessionLimits {
+  /** The tier's name, by which sandboxes are kept apart on a cluster. */
+  readonly tier: string;
   /** Thousandths of a core. Not enforced by the local driver: an ordinary process has no share of a core. */
   readonly cpuMillis: number;
   readonly memoryMb: number;

@@ -73,7 +73,7 @@ async function openLocalSession(
     port: endpoint.port,
     secret,
     session: name,
-    isGone: async () => !endpointLives(endpoint),
+    whyGone: async () => (endpointLives(endpoint) ? null : 'its runtime has ended'),
   });
   const session = createRuntimeSession(name, client, () => destroySession(directory));
   try {

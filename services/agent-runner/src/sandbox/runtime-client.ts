@@ -13,8 +13,8 @@ import {
 export interface RuntimeClientOptions extends RuntimeAddress {
   /** For messages. */
   readonly session: string;
-  /** Whether the session is known to be over; asked when it cannot be reached. */
-  isGone(): Promise<boolean>;
+  /** Why the session is over, or null while it may live; asked when it cannot be reached. */
+  whyGone(): Promise<string | null>;
 }
 
 /** A call as the session makes it. A streamed body is made anew for each attempt. */
@@ -101,10 +101,11 @@ export function createRuntimeClient(options: RuntimeClientOptions): RuntimeClien
 }
 
 /** Tells a session that is gone from one that cannot be reached just now. */
-async function classify({ session, isGone }: RuntimeClientOptions, error: unknown): Promise<SandboxError> {
+async function classify({ session, whyGone }: RuntimeClientOptions, error: unknown): Promise<SandboxError> {
   if (error instanceof SandboxError) return error;
   if (error instanceof ForgedAnswer) return sandboxLost(session, error.message, { cause: error });
-  if (await isGone()) return sandboxLost(session, 'its runtime has ended', { cause: error });
+  const why = await whyGone();
+  if (why !== null) return sandboxLost(session, why, { cause: error });
   return sandboxUnavailable(session, error instanceof Error ? error.message : String(error), {
     cause: error,
   });

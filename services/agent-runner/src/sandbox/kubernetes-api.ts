@@ -1,0 +1,153 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  ApiException,
+  BatchV1Api,
+  type ConfigurationOptions,
+  CoreV1Api,
+  type KubeConfig,
+  Observable,
+  type V1Job,
+  type V1Pod,
+  type V1Secret,
+} from '@kubernetes/client-node';
+import { SandboxError } from './errors.ts';
+
+/** What the driver asks of a cluster; each call is repeated where that may help. */
+export interface KubernetesApi {
+  /** Null when there is a Job of that name already. */
+  createJob(job: V1Job): Promise<V1Job | null>;
+  readJob(namespace: string, name: string): Promise<V1Job | null>;
+  /** With its pod and its Secret; harmless when there is none. */
+  deleteJob(namespace: string, name: string): Promise<void>;
+  listJobs(namespace: string, selector: string): Promise<readonly V1Job[]>;
+  /** Harmless when there is one of that name already. */
+  createSecret(secret: V1Secret): Promise<void>;
+  /** The pod of a Job; of several the newest. */
+  readPod(namespace: string, job: string): Promise<V1Pod | null>;
+  /** Why a Job's pod could not be made, newest last. */
+  creationFailures(namespace: string, job: string): Promise<readonly string[]>;
+}
+
+const attempts = 5;
+const firstDelayMs = 100;
+const longestDelayMs = 5_000;
+const callTimeoutMs = 10_000;
+
+/** The cluster's API with a deadline per call, and jittered growing pauses between attempts. */
+export function createKubernetesApi(config: KubeConfig): KubernetesApi {
+  const batch = config.makeApiClient(BatchV1Api);
+  const core = config.makeApiClient(CoreV1Api);
+  const podsOf = (job: string) => `batch.kubernetes.io/job-name=${job}`;
+
+  return {
+    createJob: (job) =>
+      attempt(
+        () => batch.createNamespacedJob({ namespace: namespaceOf(job), body: job }, withDeadline()),
+        409,
+      ),
+    readJob: (namespace, name) =>
+      attempt(() => batch.readNamespacedJob({ namespace, name }, withDeadline()), 404),
+    async deleteJob(namespace, name) {
+      const options = { namespace, name, propagationPolicy: 'Background' };
+      await attempt(() => batch.deleteNamespacedJob(options, withDeadline()), 404);
+    },
+    async listJobs(namespace, labelSelector) {
+      const list = await attempt(() => batch.listNamespacedJob({ namespace, labelSelector }, withDeadline()));
+      return list?.items ?? [];
+    },
+    async createSecret(secret) {
+      const namespace = namespaceOf(secret);
+      await attempt(() => core.createNamespacedSecret({ namespace, body: secret }, withDeadline()), 409);
+    },
+    async readPod(namespace, job) {
+      const labelSelector = podsOf(job);
+      const list = await attempt(() => core.listNamespacedPod({ namespace, labelSelector }, withDeadline()));
+      return newest(list?.items ?? []);
+    },
+    async creationFailures(namespace, job) {
+      const fieldSelector = `involvedObject.kind=Job,involvedObject.name=${job},reason=FailedCreate`;
+      const list = await attempt(() =>
+        core.listNamespacedEvent({ namespace, fieldSelector }, withDeadline()),
+      );
+      return (list?.items ?? []).map((event) => event.message ?? '');
+    },
+  };
+}
+
+/** Of pods of one Job the one that was made last. */
+export function newest(pods: readonly V1Pod[]): V1Pod | null {
+  const made = (pod: V1Pod) => pod.metadata?.creationTimestamp?.valueOf() ?? 0;
+  return pods.toSorted((a, b) => made(b) - made(a))[0] ?? null;
+}
+
+function namespaceOf(object: V1Job | V1Secret): string {
+  return object.metadata?.namespace ?? '';
+}
+
+function withDeadline(): ConfigurationOptions {
+  const signal = AbortSignal.timeout(callTimeoutMs);
+  return {
+    middlewareMergeStrategy: 'append',
+    middleware: [
+      {
+        pre(context) {
+          context.setSignal(signal);
+          return new Observable(Promise.resolve(context));
+        },
+        post: (context) => new Observable(Promise.resolve(context)),
+      },
+    ],
+  };
+}
+
+/** Resolves to null at the one status that is an answer too. @throws SandboxError */
+async function attempt<T>(call: () => Promise<T>, answer?: 404 | 409): Promise<T | null> {
+  for (let number = 1; ; number += 1) {
+    try {
+      return await call();
+    } catch (error) {
+      if (error instanceof ApiException && error.code === answer) return null;
+      const pauseMs = pauseBefore(error, number);
+      if (pauseMs === null) throw apiFailure(error);
+      await delay(pauseMs);
+    }
+  }
+}
+
+/** Null where another attempt would not help. */
+function pauseBefore(error: unknown, number: number): number | null {
+  const passing = !(error instanceof ApiException) || error.code === 429 || error.code >= 500;
+  if (!passing || number >= attempts) return null;
+  const asked = error instanceof ApiException ? Number(error.headers['retry-after']) * 1_000 : Number.NaN;
+  const own = firstDelayMs * 2 ** number * (0.5 + Math.random());
+  return Math.min(Number.isFinite(asked) ? asked + own : own, longestDelayMs);
+}
+
+/** The words for a call that failed. Bodies of answers stay out: they may repeat what was sent. */
+function apiFailure(error: unknown): SandboxError {
+  if (!(error instanceof ApiException)) {
+    const message = 'the cluster that runs sandboxes cannot be reached at the moment';
+    return new SandboxError('infrastructure', 'sandbox_cluster_unreachable', message, { cause: error });
+  }
+  const reason = reasonOf(error.body);
+  if (error.code === 403 && /exceeded quota/.test(reason)) {
+    return new SandboxError(
+      'infrastructure',
+      'sandbox_quota',
+      'all places for sandboxes are taken at the moment',
+    );
+  }
+  const message = `the cluster refused the sandbox (${error.code}): ${reason}`;
+  return new SandboxError('infrastructure', 'sandbox_refused', message);
+}
+
+function reasonOf(body: unknown): string {
+  try {
+    const value: unknown = typeof body === 'string' ? JSON.parse(body) : body;
+    if (typeof value === 'object' && value !== null && 'message' in value)
+      return String(value.message).slice(0, 500);
+  } catch {
+    // Not JSON: a proxy in between has answered, and its page is of no use to anybody.
+  }
+  return 'no reason given';
+}

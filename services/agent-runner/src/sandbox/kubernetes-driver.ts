@@ -1,0 +1,146 @@
+import { createHmac } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { KubeConfig } from '@kubernetes/client-node';
+import { durations } from '@swissbrain/service-kit/metrics';
+import { z } from 'zod';
+import type { OpenSession, SandboxDriver } from './driver.ts';
+import { SandboxError } from './errors.ts';
+import { createKubernetesApi, type KubernetesApi } from './kubernetes-api.ts';
+import { instanceSelector, labels, namespaceFor, runtimePort, sessionJobName } from './kubernetes-job.ts';
+import { podStateOf } from './kubernetes-pod-state.ts';
+import { type SandboxPods, watchSandboxPods } from './kubernetes-pods.ts';
+import type { KubernetesSettings, KubernetesSurroundings } from './kubernetes-settings.ts';
+import { startSessionPod } from './kubernetes-start.ts';
+import { createRuntimeClient, type RuntimeClient } from './runtime-client.ts';
+import { createRuntimeSession } from './runtime-session.ts';
+
+export interface KubernetesDriver extends SandboxDriver {
+  /** Ends the watch; sessions live on. */
+  stop(): Promise<void>;
+}
+
+const knockMs = 25;
+
+/**
+ * Runs each session as a Job of one pod with two containers, found again by its name. Programs have nothing of the
+ * cluster: no token, no network, no secret.
+ * @throws Error when the secret is too short
+ */
+export function createKubernetesDriver(
+  config: KubeConfig,
+  settings: KubernetesSettings,
+  { log, metrics }: KubernetesSurroundings,
+): KubernetesDriver {
+  if (settings.secret.length < 32) throw new Error('the sandbox secret has at least 32 characters');
+  const namespaces = [...new Set(settings.namespaces.values())];
+  const api = createKubernetesApi(config);
+  const pods = watchSandboxPods(config, namespaces, instanceSelector(settings), log);
+  const phases = durations(
+    metrics,
+    'sandbox_start_seconds',
+    'From asking for a session to each phase of it',
+    ['phase'],
+  );
+  const starting = new Map<string, Promise<string>>();
+  const secretOf = (name: string) =>
+    createHmac('sha256', settings.secret).update(`sandbox session ${name}`).digest('hex');
+
+  const start = (request: OpenSession, name: string): Promise<string> => {
+    // Single flight: steps of a run that begin together share one start.
+    const running = starting.get(name);
+    if (running !== undefined) return running;
+    const startedAt = performance.now();
+    const onPhase = (phase: string) => phases.observe({ phase }, (performance.now() - startedAt) / 1_000);
+    const address = startSessionPod({ settings, api, pods, secretOf, onPhase }, request);
+    starting.set(name, address);
+    const forget = () => starting.delete(name);
+    address.then(forget, forget);
+    return address;
+  };
+
+  const remove = async (name: string) => {
+    for (const namespace of namespaces) await api.deleteJob(namespace, name);
+  };
+
+  return {
+    async openSession(request) {
+      const startedAt = performance.now();
+      const name = sessionJobName(request.runId, request.sessionNo);
+      const address = await start(request, name);
+      const namespace = namespaceFor(settings, request.limits);
+      const whyGone = () => whySessionGone(api, pods, namespace, name);
+      const client = createRuntimeClient({
+        ...{ host: address, port: runtimePort, secret: secretOf(name), session: name, whyGone },
+      });
+      await untilReady(client, settings.startSeconds * 1_000, request.signal);
+      phases.observe({ phase: 'ready' }, (performance.now() - startedAt) / 1_000);
+      return createRuntimeSession(name, client, () => remove(name));
+    },
+    removeSession: (runId, sessionNo) => remove(sessionJobName(runId, sessionNo)),
+    sweep: (isLive) => sweep(api, namespaces, instanceSelector(settings), isLive),
+    stop: () => pods.stop(),
+  };
+}
+
+/** Both containers run; the runtime listens a moment later. @throws SandboxError */
+async function untilReady(client: RuntimeClient, withinMs: number, signal?: AbortSignal): Promise<void> {
+  const deadline = AbortSignal.timeout(withinMs);
+  for (;;) {
+    try {
+      // Proves that it is our runtime that answers there.
+      await client.json(
+        { method: 'GET', target: '/health', timeoutMs: 2_000, repeatable: false, signal },
+        z.unknown(),
+      );
+      return;
+    } catch (error) {
+      const passing = error instanceof SandboxError && error.fault === 'infrastructure';
+      if (passing && !deadline.aborted) {
+        await delay(knockMs, undefined, { signal });
+        continue;
+      }
+      client.close();
+      throw error;
+    }
+  }
+}
+
+/** Null while the session lives, or may live: a cluster that cannot be asked has lost nothing. */
+async function whySessionGone(
+  api: KubernetesApi,
+  pods: SandboxPods,
+  namespace: string,
+  name: string,
+): Promise<string | null> {
+  const heard = pods.find(namespace, name);
+  const state = heard ? podStateOf(heard) : null;
+  if (state?.phase === 'ended') return state.why;
+  try {
+    const pod = await api.readPod(namespace, name);
+    if (pod === null) return 'it is gone from the cluster';
+    const now = podStateOf(pod);
+    return now.phase === 'ended' ? now.why : null;
+  } catch (error) {
+    if (error instanceof SandboxError) return null;
+    throw error;
+  }
+}
+
+async function sweep(
+  api: KubernetesApi,
+  namespaces: readonly string[],
+  selector: string,
+  isLive: (runId: string) => Promise<boolean>,
+): Promise<number> {
+  let removed = 0;
+  for (const namespace of namespaces) {
+    for (const { metadata } of await api.listJobs(namespace, selector)) {
+      const runId = metadata?.labels?.[labels.run];
+      if (runId === undefined || metadata?.name === undefined || metadata.deletionTimestamp) continue;
+      if (await isLive(runId)) continue;
+      await api.deleteJob(namespace, metadata.name);
+      removed += 1;
+    }
+  }
+  return removed;
+}

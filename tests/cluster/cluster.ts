@@ -1,0 +1,158 @@
+import { execFile, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { KubeConfig } from '@kubernetes/client-node';
+import type { OpenSession, SandboxSession } from '@swissbrain/agent-runner/sandbox/driver';
+import {
+  createKubernetesDriver,
+  type KubernetesDriver,
+} from '@swissbrain/agent-runner/sandbox/kubernetes-driver';
+import type { KubernetesSettings } from '@swissbrain/agent-runner/sandbox/kubernetes-settings';
+import { createLogger } from '@swissbrain/service-kit/logger';
+import { createMetrics } from '@swissbrain/service-kit/metrics';
+
+const run = promisify(execFile);
+const root = resolve(import.meta.dirname, '../..');
+
+/** The release that the tests of the cluster install. */
+const release = 'sbtest';
+export const sandboxNamespace = 'sbtest-sandbox-default';
+const smallNamespace = 'sbtest-sandbox-small';
+const serviceNamespace = 'sbtest';
+const driverSecret = 'the sandbox secret of agent-runner on the cluster of tests';
+
+/** Runs kubectl as the cluster's administrator. @throws with what it printed */
+export async function kubectl(...args: readonly string[]): Promise<string> {
+  const { stdout } = await run('kubectl', [...args], { maxBuffer: 64 * 1024 * 1024 });
+  return stdout;
+}
+
+/** Applies objects given as JSON; resolves to what was printed. @throws with the refusal */
+export async function apply(object: unknown): Promise<string> {
+  const child = spawn('kubectl', ['apply', '-f', '-'], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const output: Buffer[] = [];
+  child.stdout.on('data', (data: Buffer) => output.push(data));
+  child.stderr.on('data', (data: Buffer) => output.push(data));
+  child.stdin.end(JSON.stringify(object));
+  const code = await new Promise<number | null>((done) => child.once('close', done));
+  const text = Buffer.concat(output).toString();
+  if (code !== 0) throw new Error(text);
+  return text;
+}
+
+/** The image of sandboxes that was built for these tests. */
+export function imageOf(target: 'sandbox-node' | 'sandbox-python'): string {
+  const names = (process.env.SWISSBRAIN_CLUSTER_IMAGES ?? '').split(',');
+  const name = names.find((one) => one.includes(`/${target}:`));
+  if (name === undefined) throw new Error(`run by \`npm run test:cluster\`, which builds ${target}`);
+  return name;
+}
+
+/** The address of services of this process as pods see it. */
+export const testHost = process.env.SWISSBRAIN_CLUSTER_HOST ?? '127.0.0.1';
+
+/** Installs the sandbox part of the chart, or brings it up to date. */
+async function installChart(): Promise<void> {
+  const created = await run('kubectl', ['create', 'namespace', serviceNamespace]).catch(
+    (error: Error) => error,
+  );
+  if (created instanceof Error && !created.message.includes('AlreadyExists')) throw created;
+  const values = {
+    sandbox: {
+      namespaces: {
+        default: { quota: { pods: 60, cpu: '60', memory: '60Gi', ephemeralStorage: '400Gi' } },
+        small: { quota: { pods: 1, cpu: '8', memory: '4Gi', ephemeralStorage: '40Gi' } },
+      },
+      agentRunner: { serviceAccount: 'agent-runner', extraCidrs: [`${testHost}/32`] },
+    },
+    // The sandbox part alone.
+    secrets: { existingSecret: 'none' },
+    setUp: { enabled: false },
+    networkPolicy: { enabled: false },
+    serviceDefaults: { enabled: false },
+  };
+  const arguments_ = [
+    'upgrade',
+    '--install',
+    release,
+    join(root, 'deploy/helm/swissbrain'),
+    '-n',
+    serviceNamespace,
+  ];
+  const helm = spawn('helm', [...arguments_, '-f', '-'], { stdio: ['pipe', 'ignore', 'inherit'] });
+  helm.stdin.end(JSON.stringify(values));
+  const code = await new Promise<number | null>((done) => helm.once('close', done));
+  if (code !== 0) throw new Error('helm could not install the chart');
+}
+
+/** The cluster as agent-runner's service account sees it: with the rights of the chart and no others. */
+async function runnerConfig(): Promise<KubeConfig> {
+  const admin = new KubeConfig();
+  admin.loadFromDefault();
+  const cluster = admin.getCurrentCluster();
+  if (!cluster) throw new Error('KUBECONFIG names no cluster');
+  const token = await kubectl('-n', serviceNamespace, 'create', 'token', 'agent-runner', '--duration=6h');
+  const config = new KubeConfig();
+  config.loadFromClusterAndUser(cluster, { name: 'agent-runner', token: token.trim() });
+  return config;
+}
+
+export interface ClusterSandboxes {
+  driver(overrides?: Partial<KubernetesSettings>): KubernetesDriver;
+  request(overrides?: Partial<OpenSession>): OpenSession;
+  open(overrides?: Partial<OpenSession>, settings?: Partial<KubernetesSettings>): Promise<SandboxSession>;
+  /** Ends every session and watch of these. */
+  clear(): Promise<void>;
+}
+
+/** Sandboxes of a test file, under an instance of its own. */
+export async function createClusterSandboxes(): Promise<ClusterSandboxes> {
+  await installChart();
+  const config = await runnerConfig();
+  const instance = `test-${randomUUID().slice(0, 8)}`;
+  const drivers: KubernetesDriver[] = [];
+  const log = createLogger({ service: 'test', level: 'silent' });
+  const sandboxes: ClusterSandboxes = {
+    driver(overrides = {}) {
+      const settings: KubernetesSettings = {
+        secret: driverSecret,
+        namespaces: new Map([
+          ['default', sandboxNamespace],
+          ['small', smallNamespace],
+        ]),
+        image: imageOf('sandbox-node'),
+        imagePullPolicy: 'IfNotPresent',
+        instance,
+        runtimeClass: undefined,
+        hostUsers: true,
+        startSeconds: 180,
+        idleSeconds: 600,
+        lifetimeSeconds: 3_600,
+        ...overrides,
+      };
+      const driver = createKubernetesDriver(config, settings, { log, metrics: createMetrics('test') });
+      drivers.push(driver);
+      return driver;
+    },
+    request: (overrides = {}) => ({
+      runId: randomUUID(),
+      sessionNo: 1,
+      limits: { tier: 'default', cpuMillis: 1_000, memoryMb: 256, diskMb: 64, seconds: 120 },
+      ...overrides,
+    }),
+    open: (overrides, settings) => sandboxes.driver(settings).openSession(sandboxes.request(overrides)),
+    async clear() {
+      await drivers[0]?.sweep(async () => false);
+      await Promise.all(drivers.map((driver) => driver.stop()));
+    },
+  };
+  return sandboxes;
+}
+
+/** The name of the pod of a session. */
+export async function podOf(session: SandboxSession, namespace = sandboxNamespace): Promise<string> {
+  const selector = `batch.kubernetes.io/job-name=${session.name}`;
+  const names = await kubectl('-n', namespace, 'get', 'pods', '-l', selector, '-o', 'name');
+  return names.trim();
+}
