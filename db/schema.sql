@@ -860,8 +860,9 @@ CREATE TABLE public.credit_balances (
   debt_micro bigint DEFAULT 0 NOT NULL,
   overdraft_limit_micro bigint,
   seq bigint DEFAULT 0 NOT NULL,
-  low_threshold_micro bigint,
-  low_notified_at timestamp with time zone,
+  period_granted_micro bigint DEFAULT 0 NOT NULL,
+  low_thresholds text[],
+  low_told text[] DEFAULT '{}'::text[] NOT NULL,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   updated_at timestamp with time zone DEFAULT now() NOT NULL,
   CONSTRAINT credit_balances_pkey PRIMARY KEY (user_id),
@@ -869,7 +870,7 @@ CREATE TABLE public.credit_balances (
   CONSTRAINT credit_balances_debited_natural CHECK ((debited_micro >= 0)),
   CONSTRAINT credit_balances_debt_natural CHECK ((debt_micro >= 0)),
   CONSTRAINT credit_balances_floor CHECK (((overdraft_limit_micro IS NULL) OR (((credited_micro - debited_micro) - reserved_micro) >= (- overdraft_limit_micro)))),
-  CONSTRAINT credit_balances_low_threshold_natural CHECK ((low_threshold_micro >= 0)),
+  CONSTRAINT credit_balances_low_form CHECK ((array_to_string(low_thresholds, ','::text, ''::text) ~ '^(((100|\d{1,2})%|\d{1,12}(\.\d{1,6})?)(,|$)){0,5}$'::text)),
   CONSTRAINT credit_balances_overdraft_natural CHECK ((overdraft_limit_micro >= 0)),
   CONSTRAINT credit_balances_reserved_natural CHECK ((reserved_micro >= 0))
 ) WITH (fillfactor=70);
@@ -880,8 +881,9 @@ COMMENT ON COLUMN public.credit_balances.reserved_micro IS 'Sum of the holds of 
 COMMENT ON COLUMN public.credit_balances.debt_micro IS 'Spent without a grant behind it; the next grant repays it first';
 COMMENT ON COLUMN public.credit_balances.overdraft_limit_micro IS 'Copied from the tier so that the floor is a constraint; null: none';
 COMMENT ON COLUMN public.credit_balances.seq IS 'Number of the last ledger entry of the account, and order of its events';
-COMMENT ON COLUMN public.credit_balances.low_threshold_micro IS 'credits.low is told below it; null: never';
-COMMENT ON COLUMN public.credit_balances.low_notified_at IS 'When it was told last; null after the balance has risen';
+COMMENT ON COLUMN public.credit_balances.period_granted_micro IS 'What the period granted: the whole of a threshold in percent';
+COMMENT ON COLUMN public.credit_balances.low_thresholds IS 'The user''s own in place of the tier''s; null: the tier''s';
+COMMENT ON COLUMN public.credit_balances.low_told IS 'Thresholds that available is below, each of which was told once';
 ALTER TABLE public.credit_balances ENABLE ROW LEVEL SECURITY;
 CREATE POLICY credit_balances_own ON public.credit_balances FOR SELECT TO authenticated, sb_credits_user
   USING (((user_id = ( SELECT sb.current_user_id() AS current_user_id)) AND (user_id = ( SELECT sb.current_user_id() AS current_user_id))));
@@ -1494,6 +1496,7 @@ CREATE TABLE public.subscription_tiers (
   rollover_min_micro bigint DEFAULT 0 NOT NULL,
   rollover_max_micro bigint DEFAULT 0 NOT NULL,
   overdraft_limit_micro bigint,
+  low_thresholds text[] DEFAULT '{20%,5%}'::text[] NOT NULL,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   updated_at timestamp with time zone DEFAULT now() NOT NULL,
   CONSTRAINT subscription_tiers_pkey PRIMARY KEY (code),
@@ -1503,6 +1506,7 @@ CREATE TABLE public.subscription_tiers (
   CONSTRAINT subscription_tiers_currency_form CHECK ((currency ~ '^[a-z]{3}$'::text)),
   CONSTRAINT subscription_tiers_disk_positive CHECK ((sandbox_disk_mb > 0)),
   CONSTRAINT subscription_tiers_items_positive CHECK ((max_parallel_items > 0)),
+  CONSTRAINT subscription_tiers_low_form CHECK ((array_to_string(low_thresholds, ','::text, ''::text) ~ '^(((100|\d{1,2})%|\d{1,12}(\.\d{1,6})?)(,|$)){0,5}$'::text)),
   CONSTRAINT subscription_tiers_memory_positive CHECK ((sandbox_memory_mb > 0)),
   CONSTRAINT subscription_tiers_monthly_natural CHECK ((monthly_credits_micro >= 0)),
   CONSTRAINT subscription_tiers_name_length CHECK (((length(name) >= 1) AND (length(name) <= 100))),
@@ -1532,6 +1536,7 @@ COMMENT ON COLUMN public.subscription_tiers.requests_per_minute IS 'To the API; 
 COMMENT ON COLUMN public.subscription_tiers.rollover_min_micro IS 'What the next month gets at least, even of a month that was used up; nothing after months without a grant';
 COMMENT ON COLUMN public.subscription_tiers.rollover_max_micro IS 'The most of a month''s unused credits that the next month gets; what was rolled over is not rolled again';
 COMMENT ON COLUMN public.subscription_tiers.overdraft_limit_micro IS 'How far finished work may take the balance below zero; null: no floor. Never used to admit a run';
+COMMENT ON COLUMN public.subscription_tiers.low_thresholds IS 'Below which credits.low is told: percent of what the period granted (20%), or credits (12.5)';
 ALTER TABLE public.subscription_tiers ENABLE ROW LEVEL SECURITY;
 CREATE POLICY subscription_tiers_public ON public.subscription_tiers FOR SELECT TO authenticated, sb_credits_user
   USING (((tableoid = ('public.subscription_tiers'::regclass)::oid) AND (tableoid = ( SELECT sb.require_user('public.subscription_tiers'::regclass) AS require_user))));
@@ -1860,6 +1865,7 @@ begin
   elsif p_amount > 0 then
     perform sb.add_grant(p_user, p_kind, p_key, p_amount, p_reason,
                          p_key => p_key, p_reverses => p_reverses, p_transaction => v_id);
+    perform sb.tell_low(p_user);
   else
     perform sb.move_account(p_user, 'adjust', p_reason, p_amount => p_amount, p_debt => sb.burn_grants(p_user, -p_amount), p_key => p_key, p_id => v_id);
   end if;
@@ -2678,6 +2684,7 @@ begin
   -- What was given away is burnt first, what was paid for last.
   v_grant := sb.add_grant(p_user, v_source, 'operator:' || v_row.operator_id || ':' || v_row.key, p_amount, v_row.reason,
                           case v_source when 'top_up' then 60 when 'adjust' then 50 else 30 end, p_expires_at);
+  perform sb.tell_low(p_user);
   return sb.end_operation(v_row, p_user, p_user::text, v_before, sb.account_state(p_user) || jsonb_build_object(
     'grant_id', v_grant, 'kind', p_kind, 'amount_micro', p_amount::text, 'expires_at', sb.iso_time(p_expires_at)));
 end
@@ -2747,6 +2754,7 @@ begin
     raise exception 'no grant % of this account', p_grant using errcode = 'CR404';
   end if;
   v_gone := sb.take_back(p_user, p_grant, null, v_row.reason);
+  perform sb.tell_low(p_user);
   return sb.end_operation(v_row, p_user, p_user::text,
     v_before || jsonb_build_object('grant_id', p_grant, 'remaining_micro', v_left::text),
     sb.account_state(p_user) || jsonb_build_object('grant_id', p_grant, 'remaining_micro', (v_left - v_gone)::text));
@@ -3062,6 +3070,24 @@ end
 $function$;
 COMMENT ON FUNCTION public.reserve_credits(uuid,uuid,bigint,text,interval,bigint,bigint) IS 'Holds credits for a run and everything below it: p_amount, less where there is less, but never less than p_minimum (default: all of p_amount) nor more than p_budget. status: reserved, replayed, insufficient (stored: stays so for this key), concurrency_limit (waits in order, holds nothing)';
 
+CREATE OR REPLACE FUNCTION public.set_low_thresholds(p_user uuid, p_thresholds text[])
+ RETURNS text[]
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_told text[];
+begin
+  perform sb.lock_account(p_user);
+  update public.credit_balances set low_thresholds = p_thresholds where user_id = p_user;
+  perform sb.tell_low(p_user);
+  select low_told into strict v_told from public.credit_balances where user_id = p_user;
+  return v_told;
+end
+$function$;
+COMMENT ON FUNCTION public.set_low_thresholds(uuid,text[]) IS 'A user''s own thresholds for credits.low; null: those of the tier. Returns which are crossed now';
+
 CREATE OR REPLACE FUNCTION public.update_participant_presence(p_replica_id text, p_presence jsonb)
  RETURNS TABLE(session_id uuid, user_id uuid, presence text)
  LANGUAGE sql
@@ -3315,6 +3341,11 @@ begin
   if v_grant is null then
     return null;
   end if;
+  if p_source in ('monthly', 'upgrade') then
+    update public.credit_balances
+    set period_granted_micro = p_amount + case p_source when 'upgrade' then period_granted_micro else 0 end
+    where user_id = p_user;
+  end if;
   v_balance := sb.move_account(
     p_user, case when p_source in ('rollover', 'refund', 'adjust') then p_source else 'grant' end, p_cause,
     p_amount => p_amount, p_debt => -v_repaid, p_key => p_key, p_reverses => p_reverses,
@@ -3427,7 +3458,7 @@ AS $function$
       sandbox_cpu_millis = n.sandbox_cpu_millis, sandbox_memory_mb = n.sandbox_memory_mb,
       sandbox_disk_mb = n.sandbox_disk_mb, sandbox_seconds = n.sandbox_seconds, retention_days = n.retention_days,
       requests_per_minute = n.requests_per_minute, rollover_min_micro = n.rollover_min_micro,
-      rollover_max_micro = n.rollover_max_micro, overdraft_limit_micro = n.overdraft_limit_micro, updated_at = clock_timestamp()
+      rollover_max_micro = n.rollover_max_micro, overdraft_limit_micro = n.overdraft_limit_micro, low_thresholds = n.low_thresholds, updated_at = clock_timestamp()
   from jsonb_populate_record(null::public.subscription_tiers, p_terms) n
   where t.code = p_tier;
 $function$;
@@ -3592,6 +3623,7 @@ begin
             else jsonb_build_object('available_micro', sb.shown_available(v_balance)::text) end);
   -- What the hold had pinned of expired grants goes with it.
   perform sb.promote_waiting(v_row.user_id);
+  perform sb.tell_low(v_row.user_id);
 end
 $function$;
 COMMENT ON FUNCTION sb.close_reservation(public.credit_reservations,text,text,text) IS 'The one end of a reservation: usage becomes debit and burns grants, the rest is free again, the next one is promoted. Needs the locks of account and reservation';
@@ -3950,6 +3982,17 @@ end
 $function$;
 COMMENT ON FUNCTION sb.lock_reservation(uuid) IS 'Locks a reservation in the global order: its account first';
 
+CREATE OR REPLACE FUNCTION sb.low_threshold(p_threshold text, p_period_granted bigint)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+  select case when right(p_threshold, 1) = '%' then rtrim(p_threshold, '%')::bigint * p_period_granted / 100
+              else (p_threshold::numeric * 1000000)::bigint end;
+$function$;
+COMMENT ON FUNCTION sb.low_threshold(text,bigint) IS 'A threshold in micro-credits';
+
 CREATE OR REPLACE FUNCTION sb.maintain_partitions()
  RETURNS text
  LANGUAGE plpgsql
@@ -4032,6 +4075,10 @@ begin
   values (coalesce(p_id, gen_random_uuid()), p_user, v_balance.seq, p_kind, p_amount, p_settled, p_hold,
     v_balance.credited_micro - v_balance.debited_micro - v_balance.reserved_micro,
     p_reservation, p_run, p_key, p_cause, p_reverses, p_grant);
+  -- What expires may be granted again at once; who lets it expire tells.
+  if p_amount - p_settled - p_hold < 0 and p_kind <> 'expire_grant' then
+    perform sb.tell_low(p_user);
+  end if;
   return v_balance;
 end
 $function$;
@@ -4070,6 +4117,7 @@ begin
                            50, v_sub.current_period_end, v_sub.current_period_start);
     end if;
     perform sb.promote_waiting(p_user);
+    perform sb.tell_low(p_user);
   else
     update public.user_subscriptions s set next_tier_code = nullif(p_tier, s.tier_code), updated_at = v_now where s.id = v_sub.id;
   end if;
@@ -4330,6 +4378,9 @@ begin
   select * into v_sub from public.user_subscriptions s where s.user_id = p_user and s.status <> 'ended';
   if not found or v_sub.current_period_end > p_at then
     expired := sb.expire_grants(p_user, p_at);
+    if expired > 0 then
+      perform sb.tell_low(p_user);
+    end if;
     return;
   end if;
 
@@ -4368,6 +4419,7 @@ begin
   perform sb.tell_subscription(
     p_user, case when v_sub.next_tier_code is null then 'renewed'
                  when v_tier.code = 'free' then 'cancelled' else 'downgraded' end, v_sub.tier_code);
+  perform sb.tell_low(p_user);
 end
 $function$;
 COMMENT ON FUNCTION sb.renew_account(uuid,timestamp with time zone) IS 'Brings an account to a moment: expired grants, and where its period is over the new one with its grant and rollover. Also called before a reservation, so that nobody is refused because the monthly job is late. Needs the account''s lock';
@@ -4562,6 +4614,37 @@ begin
 end
 $function$;
 COMMENT ON FUNCTION sb.take_back(uuid,uuid,bigint,text) IS 'Takes what is left of a grant, at most p_most and nothing that holds pin; returns how much. Needs the lock of the account';
+
+CREATE OR REPLACE FUNCTION sb.tell_low(p_user uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_balance public.credit_balances;
+  v_low text[] := '{}';
+begin
+  select * into strict v_balance from public.credit_balances where user_id = p_user;
+  if v_balance.overdraft_limit_micro is not null then
+    select coalesce(array_agg(t.threshold), '{}') into v_low
+    from unnest(coalesce(v_balance.low_thresholds, (
+           select r.low_thresholds from public.user_subscriptions s join public.subscription_tiers r on r.code = s.tier_code
+           where s.user_id = p_user and s.status <> 'ended'), '{}')) as t(threshold)
+    where sb.available(v_balance) < sb.low_threshold(t.threshold, v_balance.period_granted_micro);
+  end if;
+  if v_low = v_balance.low_told then
+    return;
+  end if;
+  update public.credit_balances set low_told = v_low where user_id = p_user;
+  insert into public.event_outbox (source, aggregate_type, aggregate_id, aggregate_seq, type, user_id, root_id, data)
+  select 'credits', 'alert', gen_random_uuid(), 1, 'credits.low', p_user, p_user,
+         jsonb_build_object('threshold', t.threshold, 'account_seq', v_balance.seq,
+           'threshold_micro', sb.low_threshold(t.threshold, v_balance.period_granted_micro)::text,
+           'available_micro', sb.available(v_balance)::text)
+  from unnest(v_low) as t(threshold) where t.threshold <> all (v_balance.low_told);
+end
+$function$;
+COMMENT ON FUNCTION sb.tell_low(uuid) IS 'Appends credits.low for each threshold that available has fallen below, once until it has risen again. Called where a change of the account is whole, so that what falls and rises in one transaction is not told. Needs the account''s lock';
 
 CREATE OR REPLACE FUNCTION sb.tell_subscription(p_user uuid, p_change text, p_previous text)
  RETURNS void
@@ -4858,6 +4941,7 @@ GRANT EXECUTE ON FUNCTION public.redeem_share_token(text,uuid) TO sb_collab;
 GRANT EXECUTE ON FUNCTION public.refresh_expiring_tokens(text,interval,integer,interval) TO sb_connectors;
 GRANT EXECUTE ON FUNCTION public.release_credits(uuid,text,text) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.reserve_credits(uuid,uuid,bigint,text,interval,bigint,bigint) TO sb_credits;
+GRANT EXECUTE ON FUNCTION public.set_low_thresholds(uuid,text[]) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.update_participant_presence(text,jsonb) TO sb_collab;
 GRANT EXECUTE ON FUNCTION public.verify_credits(uuid) TO sb_credits;
 GRANT EXECUTE ON FUNCTION sb.current_user_id() TO authenticated, sb_agent_runner, sb_agent_runner_user, sb_collab, sb_collab_user, sb_connectors, sb_connectors_user, sb_credits, sb_credits_user, sb_scheduler, sb_scheduler_user, sb_wide_research, sb_wide_research_user;

@@ -43,6 +43,8 @@ create table public.subscription_tiers (
   rollover_max_micro bigint not null default 0
     constraint subscription_tiers_rollover_natural check (rollover_max_micro >= 0),
   overdraft_limit_micro bigint constraint subscription_tiers_overdraft_natural check (overdraft_limit_micro >= 0),
+  low_thresholds text[] not null default '{20%,5%}' constraint subscription_tiers_low_form
+    check (array_to_string(low_thresholds, ',', '') ~ '^(((100|\d{1,2})%|\d{1,12}(\.\d{1,6})?)(,|$)){0,5}$'),
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint subscription_tiers_rollover_range check (rollover_min_micro between 0 and rollover_max_micro),
@@ -66,6 +68,8 @@ comment on column public.subscription_tiers.rollover_min_micro is
   'What the next month gets at least, even of a month that was used up; nothing after months without a grant';
 comment on column public.subscription_tiers.rollover_max_micro is
   'The most of a month''s unused credits that the next month gets; what was rolled over is not rolled again';
+comment on column public.subscription_tiers.low_thresholds is
+  'Below which credits.low is told: percent of what the period granted (20%), or credits (12.5)';
 comment on column public.subscription_tiers.overdraft_limit_micro is
   'How far finished work may take the balance below zero; null: no floor. Never used to admit a run';
 
@@ -138,8 +142,10 @@ create table public.credit_balances (
   debt_micro bigint not null default 0 constraint credit_balances_debt_natural check (debt_micro >= 0),
   overdraft_limit_micro bigint constraint credit_balances_overdraft_natural check (overdraft_limit_micro >= 0),
   seq bigint not null default 0,
-  low_threshold_micro bigint constraint credit_balances_low_threshold_natural check (low_threshold_micro >= 0),
-  low_notified_at timestamptz,
+  period_granted_micro bigint not null default 0,
+  low_thresholds text[] constraint credit_balances_low_form
+    check (array_to_string(low_thresholds, ',', '') ~ '^(((100|\d{1,2})%|\d{1,12}(\.\d{1,6})?)(,|$)){0,5}$'),
+  low_told text[] not null default '{}',
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint credit_balances_floor check (
@@ -148,8 +154,9 @@ create table public.credit_balances (
 ) with (fillfactor = 70);
 comment on table public.credit_balances is
   'One account per user: totals that only grow, and what reservations hold. Available is derived, never stored';
-comment on column public.credit_balances.low_threshold_micro is 'credits.low is told below it; null: never';
-comment on column public.credit_balances.low_notified_at is 'When it was told last; null after the balance has risen';
+comment on column public.credit_balances.period_granted_micro is 'What the period granted: the whole of a threshold in percent';
+comment on column public.credit_balances.low_thresholds is 'The user''s own in place of the tier''s; null: the tier''s';
+comment on column public.credit_balances.low_told is 'Thresholds that available is below, each of which was told once';
 comment on column public.credit_balances.credited_micro is 'Everything ever granted';
 comment on column public.credit_balances.debited_micro is
   'Everything ever spent or expired; usage of a live hold is not in it yet';
@@ -583,6 +590,48 @@ end
 $$;
 comment on function sb.lock_reservation(uuid) is 'Locks a reservation in the global order: its account first';
 
+create function sb.available(p_balance public.credit_balances) returns bigint
+language sql immutable set search_path = '' as $$
+  select p_balance.credited_micro - p_balance.debited_micro - p_balance.reserved_micro;
+$$;
+
+create function sb.tell_low(p_user uuid) returns void
+language plpgsql set search_path = '' as $$
+declare
+  v_balance public.credit_balances;
+  v_low text[] := '{}';
+begin
+  select * into strict v_balance from public.credit_balances where user_id = p_user;
+  if v_balance.overdraft_limit_micro is not null then
+    select coalesce(array_agg(t.threshold), '{}') into v_low
+    from unnest(coalesce(v_balance.low_thresholds, (
+           select r.low_thresholds from public.user_subscriptions s join public.subscription_tiers r on r.code = s.tier_code
+           where s.user_id = p_user and s.status <> 'ended'), '{}')) as t(threshold)
+    where sb.available(v_balance) < sb.low_threshold(t.threshold, v_balance.period_granted_micro);
+  end if;
+  if v_low = v_balance.low_told then
+    return;
+  end if;
+  update public.credit_balances set low_told = v_low where user_id = p_user;
+  insert into public.event_outbox (source, aggregate_type, aggregate_id, aggregate_seq, type, user_id, root_id, data)
+  select 'credits', 'alert', gen_random_uuid(), 1, 'credits.low', p_user, p_user,
+         jsonb_build_object('threshold', t.threshold, 'account_seq', v_balance.seq,
+           'threshold_micro', sb.low_threshold(t.threshold, v_balance.period_granted_micro)::text,
+           'available_micro', sb.available(v_balance)::text)
+  from unnest(v_low) as t(threshold) where t.threshold <> all (v_balance.low_told);
+end
+$$;
+comment on function sb.tell_low(uuid) is
+  'Appends credits.low for each threshold that available has fallen below, once until it has risen again. Called where '
+  'a change of the account is whole, so that what falls and rises in one transaction is not told. Needs the account''s lock';
+
+create function sb.low_threshold(p_threshold text, p_period_granted bigint) returns bigint
+language sql immutable set search_path = '' as $$
+  select case when right(p_threshold, 1) = '%' then rtrim(p_threshold, '%')::bigint * p_period_granted / 100
+              else (p_threshold::numeric * 1000000)::bigint end;
+$$;
+comment on function sb.low_threshold(text, bigint) is 'A threshold in micro-credits';
+
 create function sb.move_account(
   p_user uuid, p_kind text, p_cause text, p_amount bigint default 0, p_settled bigint default 0,
   p_hold bigint default 0, p_debt bigint default 0, p_reservation uuid default null, p_run uuid default null,
@@ -604,6 +653,10 @@ begin
   values (coalesce(p_id, gen_random_uuid()), p_user, v_balance.seq, p_kind, p_amount, p_settled, p_hold,
     v_balance.credited_micro - v_balance.debited_micro - v_balance.reserved_micro,
     p_reservation, p_run, p_key, p_cause, p_reverses, p_grant);
+  -- What expires may be granted again at once; who lets it expire tells.
+  if p_amount - p_settled - p_hold < 0 and p_kind <> 'expire_grant' then
+    perform sb.tell_low(p_user);
+  end if;
   return v_balance;
 end
 $$;
@@ -663,6 +716,11 @@ begin
   if v_grant is null then
     return null;
   end if;
+  if p_source in ('monthly', 'upgrade') then
+    update public.credit_balances
+    set period_granted_micro = p_amount + case p_source when 'upgrade' then period_granted_micro else 0 end
+    where user_id = p_user;
+  end if;
   v_balance := sb.move_account(
     p_user, case when p_source in ('rollover', 'refund', 'adjust') then p_source else 'grant' end, p_cause,
     p_amount => p_amount, p_debt => -v_repaid, p_key => p_key, p_reverses => p_reverses,
@@ -676,11 +734,6 @@ end
 $$;
 comment on function sb.add_grant is
   'Credits an account, debt first; null when this source_ref was granted before. Needs the lock of the account';
-
-create function sb.available(p_balance public.credit_balances) returns bigint
-language sql immutable set search_path = '' as $$
-  select p_balance.credited_micro - p_balance.debited_micro - p_balance.reserved_micro;
-$$;
 
 create function sb.shown_available(p_balance public.credit_balances) returns bigint
 language sql immutable set search_path = '' as $$
@@ -775,6 +828,9 @@ begin
   select * into v_sub from public.user_subscriptions s where s.user_id = p_user and s.status <> 'ended';
   if not found or v_sub.current_period_end > p_at then
     expired := sb.expire_grants(p_user, p_at);
+    if expired > 0 then
+      perform sb.tell_low(p_user);
+    end if;
     return;
   end if;
 
@@ -813,6 +869,7 @@ begin
   perform sb.tell_subscription(
     p_user, case when v_sub.next_tier_code is null then 'renewed'
                  when v_tier.code = 'free' then 'cancelled' else 'downgraded' end, v_sub.tier_code);
+  perform sb.tell_low(p_user);
 end
 $$;
 comment on function sb.renew_account(uuid, timestamptz) is
@@ -926,6 +983,7 @@ begin
             else jsonb_build_object('available_micro', sb.shown_available(v_balance)::text) end);
   -- What the hold had pinned of expired grants goes with it.
   perform sb.promote_waiting(v_row.user_id);
+  perform sb.tell_low(v_row.user_id);
 end
 $$;
 comment on function sb.close_reservation is
@@ -1672,6 +1730,7 @@ begin
   elsif p_amount > 0 then
     perform sb.add_grant(p_user, p_kind, p_key, p_amount, p_reason,
                          p_key => p_key, p_reverses => p_reverses, p_transaction => v_id);
+    perform sb.tell_low(p_user);
   else
     perform sb.move_account(p_user, 'adjust', p_reason, p_amount => p_amount, p_debt => sb.burn_grants(p_user, -p_amount), p_key => p_key, p_id => v_id);
   end if;
@@ -1825,6 +1884,7 @@ begin
                            50, v_sub.current_period_end, v_sub.current_period_start);
     end if;
     perform sb.promote_waiting(p_user);
+    perform sb.tell_low(p_user);
   else
     update public.user_subscriptions s set next_tier_code = nullif(p_tier, s.tier_code), updated_at = v_now where s.id = v_sub.id;
   end if;
@@ -1886,6 +1946,21 @@ end
 $$;
 comment on function public.choose_tier is
   'change_tier as far as users may by themselves: down, away, or a scheduled change back; CR403 otherwise';
+
+create function public.set_low_thresholds(p_user uuid, p_thresholds text[]) returns text[]
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_told text[];
+begin
+  perform sb.lock_account(p_user);
+  update public.credit_balances set low_thresholds = p_thresholds where user_id = p_user;
+  perform sb.tell_low(p_user);
+  select low_told into strict v_told from public.credit_balances where user_id = p_user;
+  return v_told;
+end
+$$;
+comment on function public.set_low_thresholds is
+  'A user''s own thresholds for credits.low; null: those of the tier. Returns which are crossed now';
 
 create function public.price_estimate(p_lines jsonb) returns bigint
 language plpgsql security definer set search_path = '' as $$
@@ -2185,6 +2260,7 @@ begin
   -- What was given away is burnt first, what was paid for last.
   v_grant := sb.add_grant(p_user, v_source, 'operator:' || v_row.operator_id || ':' || v_row.key, p_amount, v_row.reason,
                           case v_source when 'top_up' then 60 when 'adjust' then 50 else 30 end, p_expires_at);
+  perform sb.tell_low(p_user);
   return sb.end_operation(v_row, p_user, p_user::text, v_before, sb.account_state(p_user) || jsonb_build_object(
     'grant_id', v_grant, 'kind', p_kind, 'amount_micro', p_amount::text, 'expires_at', sb.iso_time(p_expires_at)));
 end
@@ -2289,6 +2365,7 @@ begin
     raise exception 'no grant % of this account', p_grant using errcode = 'CR404';
   end if;
   v_gone := sb.take_back(p_user, p_grant, null, v_row.reason);
+  perform sb.tell_low(p_user);
   return sb.end_operation(v_row, p_user, p_user::text,
     v_before || jsonb_build_object('grant_id', p_grant, 'remaining_micro', v_left::text),
     sb.account_state(p_user) || jsonb_build_object('grant_id', p_grant, 'remaining_micro', (v_left - v_gone)::text));
@@ -2364,7 +2441,7 @@ language sql set search_path = '' as $$
       sandbox_cpu_millis = n.sandbox_cpu_millis, sandbox_memory_mb = n.sandbox_memory_mb,
       sandbox_disk_mb = n.sandbox_disk_mb, sandbox_seconds = n.sandbox_seconds, retention_days = n.retention_days,
       requests_per_minute = n.requests_per_minute, rollover_min_micro = n.rollover_min_micro,
-      rollover_max_micro = n.rollover_max_micro, overdraft_limit_micro = n.overdraft_limit_micro, updated_at = clock_timestamp()
+      rollover_max_micro = n.rollover_max_micro, overdraft_limit_micro = n.overdraft_limit_micro, low_thresholds = n.low_thresholds, updated_at = clock_timestamp()
   from jsonb_populate_record(null::public.subscription_tiers, p_terms) n
   where t.code = p_tier;
 $$;
@@ -2509,7 +2586,7 @@ revoke all on function
   public.expire_grants_due, public.open_account,
   public.close_account, public.change_tier, public.price_estimate, public.verify_credits,
   sb.tell_subscription, sb.move_tier, sb.account_state, sb.begin_operation, sb.end_operation,
-  sb.apply_terms, sb.take_back, public.choose_tier, public.apply_tier_versions, public.operator_grant, public.operator_adjust, public.operator_refund,
+  sb.apply_terms, sb.take_back, sb.tell_low, sb.low_threshold, public.set_low_thresholds, public.choose_tier, public.apply_tier_versions, public.operator_grant, public.operator_adjust, public.operator_refund,
   public.operator_revoke_grant, public.operator_change_tier, public.operator_version_price, public.operator_version_tier,
   public.record_operator_read
   from public, anon, authenticated, service_role;
@@ -2531,7 +2608,7 @@ grant execute on function
   public.grant_credits, public.expire_grants_due, public.open_account, public.close_account, public.change_tier,
   public.price_estimate, public.verify_credits, public.choose_tier, public.apply_tier_versions, public.operator_grant, public.operator_adjust, public.operator_refund,
   public.operator_revoke_grant, public.operator_change_tier, public.operator_version_price, public.operator_version_tier,
-  public.record_operator_read
+  public.record_operator_read, public.set_low_thresholds
   to sb_credits;
 
 -- migrate:down
@@ -2539,7 +2616,7 @@ grant execute on function
 drop function
   public.record_operator_read, public.operator_version_tier, public.operator_version_price, public.operator_change_tier,
   public.operator_revoke_grant, public.operator_refund, public.operator_adjust, public.operator_grant,
-  public.apply_tier_versions, public.choose_tier;
+  public.apply_tier_versions, public.choose_tier, public.set_low_thresholds;
 drop function sb.take_back, sb.apply_terms, sb.end_operation, sb.begin_operation, sb.account_state;
 drop function
   public.expire_grants_due, public.grant_credits, public.verify_credits, public.price_estimate, public.change_tier, public.close_account, public.open_account,
@@ -2550,8 +2627,8 @@ drop function
   sb.wrong_totals, sb.wrong_grants, sb.wrong_entries, sb.reserve_reply, sb.consume_lines, sb.settle_lines, sb.settle_if_complete, sb.record_usage, sb.charge_late,
   sb.extend_for_usage, sb.fund_usage, sb.account_bound, sb.priced_usage, sb.cost_of, sb.price_at,
   sb.expire_overdue, sb.close_reservation, sb.promote_waiting, sb.admit, sb.tier_limits, sb.frozen_prices,
-  sb.move_tier, sb.renew_account, sb.apply_tier, sb.tell_subscription, sb.expire_grants, sb.shown_available, sb.available, sb.add_grant, sb.resumable_runs,
-  sb.burn_grants, sb.move_account, sb.lock_reservation, sb.lock_account, sb.seen_credit_request,
+  sb.move_tier, sb.renew_account, sb.apply_tier, sb.tell_subscription, sb.expire_grants, sb.shown_available, sb.add_grant, sb.resumable_runs,
+  sb.burn_grants, sb.move_account, sb.tell_low, sb.low_threshold, sb.available, sb.lock_reservation, sb.lock_account, sb.seen_credit_request,
   sb.append_credit_event, sb.billing_period, sb.iso_time, sb.credit_hash;
 drop type sb.usage_line, sb.usage_room;
 select sb.forget_partitions('credit_transactions');

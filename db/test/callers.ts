@@ -37,6 +37,7 @@ const callers: Readonly<Record<string, readonly string[]>> = {
   'public.price_estimate': ['sb_credits'],
   'public.verify_credits': ['sb_credits'],
   'public.choose_tier': ['sb_credits'],
+  'public.set_low_thresholds': ['sb_credits'],
   'public.apply_tier_versions': ['sb_credits'],
   'public.operator_grant': ['sb_credits'],
   'public.operator_adjust': ['sb_credits'],

@@ -49,6 +49,7 @@ export const billing: ConstrainedTables = {
       subscription_tiers_cpu_positive: [{ sandbox_cpu_millis: '0' }],
       subscription_tiers_currency_form: [{ currency: 'USD' }, { currency: 'usdt' }],
       subscription_tiers_disk_positive: [{ sandbox_disk_mb: '0' }],
+      subscription_tiers_low_form: [{ low_thresholds: '{101%}' }, { low_thresholds: '{-1}' }],
       subscription_tiers_items_positive: [{ max_parallel_items: '0' }],
       subscription_tiers_memory_positive: [{ sandbox_memory_mb: '0' }],
       subscription_tiers_monthly_natural: [{ monthly_credits_micro: '-1' }],
@@ -147,14 +148,15 @@ export const billing: ConstrainedTables = {
   'public.credit_balances': {
     row: { user_id: alice, overdraft_limit_micro: '0' },
     second: { user_id: bob },
-    required: 'user_id credited_micro debited_micro reserved_micro debt_micro seq created_at updated_at',
+    required: `user_id credited_micro debited_micro reserved_micro debt_micro seq period_granted_micro low_told created_at
+      updated_at`,
     violations: {
       credit_balances_pkey: [{ user_id: alice }],
       credit_balances_credited_natural: [{ credited_micro: '-1', overdraft_limit_micro: null }],
       credit_balances_debited_natural: [{ debited_micro: '-1' }],
       credit_balances_debt_natural: [{ debt_micro: '-1' }],
       credit_balances_floor: [{ debited_micro: '1' }, { reserved_micro: '1' }],
-      credit_balances_low_threshold_natural: [{ low_threshold_micro: '-1' }],
+      credit_balances_low_form: [{ low_thresholds: '{1,2,3,4,5,6}' }, { low_thresholds: '{101%}' }],
       credit_balances_overdraft_natural: [{ overdraft_limit_micro: '-1', credited_micro: '1' }],
       credit_balances_reserved_natural: [{ reserved_micro: '-1' }],
     },

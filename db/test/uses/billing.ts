@@ -16,6 +16,7 @@ import {
   selectTierVersions,
 } from '../../../services/credits/src/store/reviews.ts';
 import { selectTransactions } from '../../../services/credits/src/store/transactions.ts';
+import { selectUsage, selectUsageEntries } from '../../../services/credits/src/store/usage.ts';
 import { filledId } from '../filled.ts';
 import { type Guards, statement, type Use } from './use.ts';
 
@@ -206,6 +207,18 @@ export const billingUses: readonly Use[] = [
        GROUP BY 1`,
       userId,
     ),
+  },
+  {
+    by: 'GET /v1/credits/usage and its export',
+    file: `${store}/usage.ts`,
+    indexes: ['credit_transactions_user_idx'],
+    as: user,
+    run: async ({ tx }) => {
+      const to = new Date('2099-01-01T00:00:00Z');
+      const range = { userId, timeZone: 'UTC', from: new Date('2020-01-01T00:00:00Z'), to };
+      await selectUsage(tx, { ...range, groupBy: 'run', after: undefined, limit: 21 });
+      await selectUsageEntries(tx, { ...range, after: undefined, limit: 1000 });
+    },
   },
   {
     by: 'an account is opened once, whatever has ended since',

@@ -6,11 +6,13 @@ import type { Config } from './config.ts';
 import { consumers } from './consumers/consumers.ts';
 import { startReconcilers } from './jobs/reconcilers.ts';
 import { serveAccount } from './routes/account.ts';
+import { serveAlerts } from './routes/alerts.ts';
 import { serveCatalogue } from './routes/catalogue.ts';
 import { serveOperatorAccounts } from './routes/operator-accounts.ts';
 import { serveOperatorCatalogue } from './routes/operator-catalogue.ts';
 import { serveOperatorLists } from './routes/operator-lists.ts';
 import { serveSubscription } from './routes/subscription.ts';
+import { serveUsage } from './routes/usage.ts';
 import { serveHolds } from './rpc/holds.ts';
 
 /**
@@ -23,6 +25,8 @@ export async function startService(config: Config): Promise<RunningService> {
     serveAccount(platform);
     serveCatalogue(platform);
     serveSubscription(platform);
+    serveAlerts(platform);
+    serveUsage(platform);
     serveOperatorAccounts(platform);
     serveOperatorCatalogue(platform);
     serveOperatorLists(platform);

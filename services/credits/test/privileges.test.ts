@@ -42,6 +42,7 @@ const functions = [
   'change_tier',
   'price_estimate',
   'choose_tier',
+  'set_low_thresholds',
   'apply_tier_versions',
   'operator_grant',
   'operator_adjust',

@@ -43,10 +43,12 @@ export interface CreditBalancesTable {
   overdraft_limit_micro: bigint | null;
   /** Number of the last ledger entry of the account, and order of its events. */
   seq: Generated<bigint>;
-  /** credits.low is told below it; null: never. */
-  low_threshold_micro: bigint | null;
-  /** When it was told last; null after the balance has risen. */
-  low_notified_at: NullableTimestamp;
+  /** What the period granted: the whole of a threshold in percent. */
+  period_granted_micro: Generated<bigint>;
+  /** The user's own in place of the tier's; null: the tier's. */
+  low_thresholds: string[] | null;
+  /** Thresholds that available is below, each of which was told once. */
+  low_told: Generated<string[]>;
   created_at: Generated<Timestamp>;
   updated_at: Generated<Timestamp>;
 }
@@ -263,6 +265,8 @@ export interface SubscriptionTiersTable {
   rollover_max_micro: Generated<bigint>;
   /** How far finished work may take the balance below zero; null: no floor. Never used to admit a run. */
   overdraft_limit_micro: bigint | null;
+  /** Below which credits.low is told: percent of what the period granted (20%), or credits (12.5). */
+  low_thresholds: Generated<string[]>;
   created_at: Generated<Timestamp>;
   updated_at: Generated<Timestamp>;
 }

@@ -92,6 +92,22 @@ export const creditsGranted = accountEvent('credits.granted', {
   resumable: z.array(z.object({ run_id: uuid, reservation_id: uuid })).optional(),
 });
 
+/** Available has fallen below a threshold; told once until it has risen above it again. */
+export const creditsLow = defineEvent({
+  type: 'credits.low',
+  version: 1,
+  source: 'credits',
+  aggregate: 'alert',
+  data: z.object({
+    /** As it is set: `20%` of what the period granted, or credits. */
+    threshold: z.string(),
+    threshold_micro: microAmount,
+    available_micro: microAmount,
+    /** The entry of the account with which it fell. */
+    account_seq: z.number().int(),
+  }),
+});
+
 /** A subscription is not what it was, or a new period of it has begun. Its order is the subscription's own. */
 export const subscriptionChanged = defineEvent({
   type: 'subscription.changed',
@@ -137,6 +153,7 @@ export const creditsEvents = [
   creditsExpired,
   creditsExhausted,
   creditsGranted,
+  creditsLow,
   subscriptionChanged,
   userCreated,
   userDeleted,

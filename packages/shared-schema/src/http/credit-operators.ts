@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { uuid } from '../ids.ts';
-import { balanceView, creditAmount, priceView, tierView } from './credits.ts';
+import { balanceView, creditAmount, lowThresholds, priceView, tierView } from './credits.ts';
 import { pageOf, timestamp } from './page.ts';
 
 /** An amount of credits above zero, as a request carries it. */
@@ -85,6 +85,7 @@ export const versionTierBody = z.strictObject({
       rollover_min: credits,
       rollover_max: credits,
       overdraft_limit: credits,
+      low_thresholds: lowThresholds,
     })
     .partial()
     .refine((terms) => Object.keys(terms).length > 0, 'at least one term'),

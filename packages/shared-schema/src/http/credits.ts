@@ -6,6 +6,16 @@ import { pageOf, timestamp } from './page.ts';
 export const creditAmount = z.string().regex(/^-?\d{1,13}(\.\d{1,6})?$/);
 const limit = z.number().int().positive().nullable();
 
+/** Thresholds of credits.low: percent of what the period granted, or credits. */
+export const lowThresholds = z
+  .array(
+    z
+      .string()
+      .regex(/^((100|\d{1,2})%|\d{1,12}(\.\d{1,6})?)$/, 'a whole percentage as "20%", or credits as "12.5"'),
+  )
+  .max(5)
+  .refine((list) => new Set(list).size === list.length, 'each once');
+
 /** What a tier allows; null means unlimited. */
 export const tierView = z.object({
   code: z.string(),
@@ -22,6 +32,7 @@ export const tierView = z.object({
   sandbox_seconds: z.number().int().positive(),
   retention_days: limit,
   requests_per_minute: limit,
+  low_thresholds: z.array(z.string()),
   /** The most of a month's unused credits that the next month gets. */
   rollover_max: creditAmount,
 });
@@ -144,3 +155,39 @@ export type SubscriptionView = z.infer<typeof subscriptionView>;
 
 /** `free` cancels at the end of the period; the present tier takes a change back. */
 export const chooseTierBody = z.strictObject({ tier: z.string().regex(/^[a-z][a-z0-9_-]{0,39}$/) });
+
+/** Below which amounts the caller is told; null goes back to what the tier says. */
+export const alertsBody = z.strictObject({ thresholds: lowThresholds.nullable() });
+
+export const alertsView = z.object({
+  thresholds: z.array(z.string()),
+  /** Whether they are the tier's. */
+  inherited: z.boolean(),
+  /** Those that available is below now. */
+  crossed: z.array(z.string()),
+});
+export type AlertsView = z.infer<typeof alertsView>;
+
+export const usageGroup = z.enum(['day', 'tool', 'model', 'run']);
+
+/** What was used within a group of usage. */
+export const usageItem = z.object({
+  /** A day of the zone asked for, a tool, a model, or a run. */
+  key: z.string(),
+  /** What it cost, and the part of it that was charged: less where a budget or the floor ended. */
+  cost: creditAmount,
+  charged: creditAmount,
+  entries: z.number().int(),
+  /** Of models alone. */
+  input_tokens: z.string().nullable(),
+  output_tokens: z.string().nullable(),
+  first_at: timestamp,
+  last_at: timestamp,
+});
+export type UsageItem = z.infer<typeof usageItem>;
+export const usagePage = pageOf(usageItem).extend({
+  group_by: usageGroup,
+  from: timestamp,
+  to: timestamp,
+  time_zone: z.string(),
+});

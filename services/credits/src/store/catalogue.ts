@@ -17,6 +17,7 @@ const tierColumns = [
   'retention_days',
   'requests_per_minute',
   'rollover_max_micro',
+  'low_thresholds',
 ] as const;
 export type TierRow = Pick<Selectable<SubscriptionTiersTable>, (typeof tierColumns)[number]>;
 
