@@ -41,7 +41,7 @@ export const billing: ConstrainedTables = {
     },
     second: { code: 'test_b', position: '102' },
     required: `code name position currency sandbox_cpu_millis sandbox_memory_mb sandbox_disk_mb sandbox_seconds
-      rollover_min_micro rollover_max_micro created_at updated_at`,
+      rollover_min_micro rollover_max_micro low_thresholds created_at updated_at`,
     violations: {
       subscription_tiers_pkey: [{ code: 'test_a' }],
       subscription_tiers_position_key: [{ position: '101' }],
