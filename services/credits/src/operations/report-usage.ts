@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { isTimeZone, usageRange } from '../domain/usage-range.ts';
 import * as store from '../store/usage.ts';
 
-export type { UsageEntryRow, UsageGroup, UsageRow } from '../store/usage.ts';
+export type { UsageEntryRow, UsageRow } from '../store/usage.ts';
 
 /** What a report is about, as it was asked for. */
 export interface AskedRange {
