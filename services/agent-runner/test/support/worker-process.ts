@@ -15,11 +15,12 @@ export interface WorkerProcess {
 
 const listening = z.object({ msg: z.literal('listening'), url: z.url() });
 
-/** Starts the service's main.ts and waits until it listens. */
+/** Starts the service's main.ts, or another program beside this file, and waits until it listens. */
 export async function startWorkerProcess(
   environment: Readonly<Record<string, string>>,
+  program = '../../src/main.ts',
 ): Promise<WorkerProcess> {
-  const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+  const main = fileURLToPath(new URL(program, import.meta.url));
   const child = spawn(process.execPath, [main], {
     env: { ...environment, LOG_LEVEL: 'info' },
     stdio: ['ignore', 'pipe', 'inherit'],
