@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { connect } from '@nats-io/transport-node';
 import { type Client, createClient } from '@swissbrain/client/client';
 import type { CreateRunBody } from '@swissbrain/client/types';
@@ -21,11 +23,23 @@ export interface Servers {
 
 export interface SwissBrain {
   measure(load: Load): Promise<Sample>;
+  /** A new user who may spend at will. */
+  user(): Promise<Client>;
+  /** Bytes of memory that agent-runner holds. */
+  memory(): Promise<number>;
   stop(): Promise<void>;
 }
 
 /** agent-runner and credits as processes, on a migrated database, with one user per run that may spend at will. */
-export async function startSwissBrain(root: string, dataDir: string, servers: Servers): Promise<SwissBrain> {
+export async function startSwissBrain(
+  root: string,
+  dataDir: string,
+  servers: Servers,
+  {
+    program = 'bench/run-overhead/agent-runner.ts',
+    settings = {},
+  }: { readonly program?: string; readonly settings?: Readonly<Record<string, string>> } = {},
+): Promise<SwissBrain> {
   const secret = 'a secret of this benchmark, long enough for HS256';
   const environmentOf = (service: ServiceName, port: number): Record<string, string> => ({
     ...serviceEnvironment(service, {
@@ -37,6 +51,7 @@ export async function startSwissBrain(root: string, dataDir: string, servers: Se
     ...{ DATABASE_POOL_SIZE: '10', AUTH_JWT_SECRET: secret, RATE_LIMIT_PER_MINUTE: '1000000' },
     ...{ STORAGE_DIR: join(dataDir, 'artifacts'), STORAGE_SIGNING_SECRET: secret },
     ...{ SANDBOX_DIR: join(dataDir, 'sandboxes'), SANDBOX_SECRET: secret },
+    ...settings,
   });
   const start = async (service: ServiceName, file: string) => {
     const port = await freePort();
@@ -48,7 +63,7 @@ export async function startSwissBrain(root: string, dataDir: string, servers: Se
     await untilReady(child, async () => (await fetch(`${url}/readyz`)).ok, 60_000);
     return { child, url };
   };
-  const runner = await start('agent-runner', 'bench/run-overhead/agent-runner.ts');
+  const runner = await start('agent-runner', program);
   const credits = await start('credits', 'services/credits/src/main.ts');
   const pool = new Pool({ connectionString: servers.postgresUrl, max: 2 });
   const nats = await connect({ servers: servers.natsUrl });
@@ -77,6 +92,11 @@ export async function startSwissBrain(root: string, dataDir: string, servers: Se
           load,
         ),
       };
+    },
+    user: () => wealthyUser(pool, clientOf),
+    async memory() {
+      const { stdout } = await promisify(execFile)('ps', ['-o', 'rss=', '-p', String(runner.child.pid)]);
+      return Number(stdout.trim()) * 1_024;
     },
     async stop() {
       await nats.close();
