@@ -24,6 +24,7 @@ import { registerEventRoutes } from './routes/run-events.ts';
 import { registerRunRoutes } from './routes/runs.ts';
 import { registerToolRoutes } from './routes/tools.ts';
 import { serveBillableSteps } from './rpc/billable-steps.ts';
+import { serveEstimateRun } from './rpc/estimate-run.ts';
 import { createSandboxDriver } from './sandbox/drivers.ts';
 import { createLocalStore } from './storage/local-store.ts';
 import { codeTool } from './tools/code.ts';
@@ -110,6 +111,7 @@ function registerRoutes(platform: Platform, engine: Engine, config: Config, nudg
     publicUrl: config.PUBLIC_URL ?? null,
   });
   registerToolRoutes(http, tools);
+  serveEstimateRun(platform.rpc, { tools, modelReason });
 }
 
 /** Starts agent-runner: the API, the engine of runs and its reconcilers. */

@@ -8,6 +8,7 @@ import { startReconcilers } from './jobs/reconcilers.ts';
 import { serveAccount } from './routes/account.ts';
 import { serveAlerts } from './routes/alerts.ts';
 import { serveCatalogue } from './routes/catalogue.ts';
+import { serveEstimate } from './routes/estimate.ts';
 import { serveOperatorAccounts } from './routes/operator-accounts.ts';
 import { serveOperatorCatalogue } from './routes/operator-catalogue.ts';
 import { serveOperatorLists } from './routes/operator-lists.ts';
@@ -27,6 +28,7 @@ export async function startService(config: Config): Promise<RunningService> {
     serveSubscription(platform);
     serveAlerts(platform);
     serveUsage(platform);
+    serveEstimate(platform, config);
     serveOperatorAccounts(platform);
     serveOperatorCatalogue(platform);
     serveOperatorLists(platform);

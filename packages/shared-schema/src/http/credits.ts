@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { uuid } from '../ids.ts';
+import { creditsText, playbookSchema } from './agent-runner.ts';
 import { pageOf, timestamp } from './page.ts';
 
 /** Credits as a decimal number with at most six decimals: `"1.5"`. */
@@ -191,3 +192,37 @@ export const usagePage = pageOf(usageItem).extend({
   to: timestamp,
   time_zone: z.string(),
 });
+
+/** What is to be done: a run of a playbook or a goal, or the items of a research. */
+export const estimateBody = z
+  .strictObject({
+    playbook: playbookSchema.optional(),
+    goal: z.string().min(1).max(20_000).optional(),
+    research: z.strictObject({ items: z.number().int().min(1).max(10_000) }).optional(),
+    budget: creditsText.optional(),
+  })
+  .refine(
+    ({ playbook, goal, research }) => [playbook, goal, research].filter(Boolean).length === 1,
+    'give one of playbook, goal and research',
+  );
+export type EstimateBody = z.infer<typeof estimateBody>;
+
+export const estimateView = z.object({
+  lines: z.array(z.object({ operation: z.string(), quantity: z.string(), cost: creditAmount })),
+  /** What a tenth and the half of the caller's last runs used of what they asked for; null before there are five. */
+  low: creditAmount.nullable(),
+  likely: creditAmount.nullable(),
+  /** The most it can cost; null where nothing bounds it. */
+  worst: creditAmount.nullable(),
+  /** What would be held at the start; null when it would be denied. */
+  hold: creditAmount.nullable(),
+  allowed: z.boolean(),
+  reason: z.enum(['ok', 'insufficient', 'no_subscription']),
+  /** Whether it would wait, since as many runs as the tier allows are live. */
+  waits: z.boolean(),
+  available: creditAmount.nullable(),
+  tier: z.string().nullable(),
+  /** Items of a research that the tier works on at a time; null: no bound, or no research. */
+  parallel_items: z.number().int().nullable(),
+});
+export type EstimateView = z.infer<typeof estimateView>;

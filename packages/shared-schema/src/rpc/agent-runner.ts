@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { usageLine } from '../events/agent-runner.ts';
+import { playbookSchema } from '../http/agent-runner.ts';
 import { uuid } from '../ids.ts';
 import { defineRpc } from './definition.ts';
 
@@ -19,5 +20,14 @@ export const listBillableSteps = defineRpc({
       }),
     ),
   }),
+  timeoutMs: 5_000,
+});
+
+/** What a run would set out with: of a playbook the most it may use, of a goal a start. Nothing is made. */
+export const estimateRun = defineRpc({
+  service: 'agent-runner',
+  method: 'estimate_run',
+  request: z.object({ playbook: playbookSchema.optional(), goal: z.string().min(1).max(20_000).optional() }),
+  response: z.object({ usage: z.array(usageLine) }),
   timeoutMs: 5_000,
 });

@@ -43,18 +43,40 @@ function toRunInput(given: GivenInput): RunInput {
   return { kind: 'file', path: inputPath(given.filename), name: given.filename };
 }
 
-function planned(body: CreateRunBody, deps: PrepareDeps, given: Record<string, RunInput>) {
+const estimatorOf = (tools: ToolRegistry) => ({
+  estimate: (tool: string, input: Readonly<Record<string, unknown>>) =>
+    tools.find(tool)?.estimate(input) ?? [],
+});
+
+/**
+ * What a run would set out with, without its inputs and without a trace.
+ * @throws AppError invalid_playbook naming the step, invalid_run, model_not_configured
+ */
+export function estimateRun(
+  body: Pick<CreateRunBody, 'playbook' | 'goal'>,
+  { tools, modelReason }: Pick<PrepareDeps, 'tools' | 'modelReason'>,
+): Usage[] {
+  const { playbook } = body;
+  if (playbook === undefined || body.goal !== undefined) {
+    const deps = { tools, modelReason };
+    return [...withProblems(() => planned({ ...body, inputs: {} }, deps, {})).estimate];
+  }
+  const steps = withProblems(() => planPlaybook(playbook, tools));
+  return estimatePlaybook(steps, estimatorOf(tools));
+}
+
+function planned(
+  body: CreateRunBody,
+  deps: Pick<PrepareDeps, 'tools' | 'modelReason'>,
+  given: Record<string, RunInput>,
+) {
   const { playbook, goal } = body;
   if ((playbook === undefined) === (goal === undefined)) {
     throw errors.invalid_run('give either a playbook or a goal');
   }
-  const { tools } = deps;
-  const estimator = {
-    estimate: (tool: string, input: Readonly<Record<string, unknown>>) =>
-      tools.find(tool)?.estimate(input) ?? [],
-  };
+  const estimator = estimatorOf(deps.tools);
   if (playbook !== undefined) {
-    const steps = planPlaybook(playbook, tools);
+    const steps = planPlaybook(playbook, deps.tools);
     const inputs = checkInputs(playbook.inputs, given);
     return { steps, inputs, estimate: estimatePlaybook(steps, estimator) };
   }
