@@ -211,7 +211,7 @@ export const billingUses: readonly Use[] = [
   {
     by: 'GET /v1/credits/usage and its export',
     file: `${store}/usage.ts`,
-    indexes: ['credit_transactions_user_idx'],
+    indexes: ['credit_transactions_usage_idx'],
     as: user,
     run: async ({ tx }) => {
       const to = new Date('2099-01-01T00:00:00Z');
