@@ -2208,8 +2208,9 @@ CREATE OR REPLACE FUNCTION public.consume_credits(p_reservation uuid, p_key text
 AS $function$
 #variable_conflict use_column
 declare
-  v_run uuid;
-  v_lines sb.usage_line[];
+  v_row public.credit_reservations;
+  v_price public.credit_pricing;
+  v_line sb.usage_line;
   v_room sb.usage_room;
   v_seen public.credit_idempotency;
 begin
@@ -2217,19 +2218,27 @@ begin
      or p_key is null or length(p_key) not between 1 and 200 then
     raise exception 'usage has a key, a step and a positive quantity' using errcode = '22023';
   end if;
-  select run_id into v_run from public.credit_reservations where id = p_reservation;
+  select * into v_row from public.credit_reservations where id = p_reservation;
   if not found then
     raise exception 'no reservation %', p_reservation using errcode = 'CR404';
   end if;
-  v_lines := sb.priced_usage(jsonb_build_array(jsonb_build_object(
-    'root_run_id', v_run, 'run_id', v_run, 'step_id', p_step, 'key', p_key, 'operation', p_operation,
-    'quantity', p_quantity, 'occurred_at', p_occurred_at)));
-  v_room := (sb.consume_lines(v_lines))[1];
-  select * into strict v_seen from public.credit_idempotency where user_id = v_lines[1].user_id and key = p_key;
+  v_price := sb.price_at(p_operation, v_row.price_as_of);
+  -- As priced_usage makes them.
+  v_line := row(1, v_row.id, v_row.user_id, v_row.run_id, p_step, p_key, p_operation, p_quantity, v_price.id, v_price.price_micro,
+    v_price.per_quantity, sb.cost_of(p_quantity, v_price.price_micro, v_price.per_quantity),
+    sb.credit_hash('consume', v_row.id::text, p_step::text, p_operation, trim_scale(p_quantity)::text),
+    gen_random_uuid(), coalesce(p_occurred_at, clock_timestamp()))::sb.usage_line;
+  v_room := sb.consume_alone(v_line);
+  if v_room.reservation_id is not null then
+    return query select 'consumed', v_line.transaction_id, v_line.cost, v_room.room, 0::bigint;
+    return;
+  end if;
+  v_room := (sb.consume_lines(array[v_line]))[1];
+  select * into strict v_seen from public.credit_idempotency where user_id = v_line.user_id and key = p_key;
   return query select
-    case when v_seen.transaction_id <> v_lines[1].transaction_id then 'replayed' else v_room.status end,
+    case when v_seen.transaction_id <> v_line.transaction_id then 'replayed' else v_room.status end,
     v_seen.transaction_id, v_seen.amount_micro, r.held_micro - r.consumed_micro - r.released_micro,
-    case when v_seen.transaction_id <> v_lines[1].transaction_id then 0 else v_room.debt end
+    case when v_seen.transaction_id <> v_line.transaction_id then 0 else v_room.debt end
   from public.credit_reservations r where r.id = p_reservation;
 end
 $function$;
@@ -3283,8 +3292,8 @@ AS $function$
     union all
     select 2, g.* from sb.wrong_grants(p_user) g
     union all
-    select 3, null, t.invariant, t.expected, t.found, null from sb.wrong_totals(p_user) t
-  ) w order by w.part, w.at, w.transaction_id, w.invariant;
+    select 3, null, t.claim, t.due, t.present, null from sb.wrong_totals(p_user) t
+  ) w (part, at, invariant, expected, found, transaction_id) order by w.part, w.at, w.transaction_id, w.invariant;
 $function$;
 COMMENT ON FUNCTION public.verify_credits(uuid) IS 'Recomputes an account from its ledger; every row is something that does not hold, none means no drift. The first row names the first wrong entry where it is an entry';
 
@@ -3606,7 +3615,8 @@ declare
   v_balance public.credit_balances;
   v_unfunded bigint;
 begin
-  v_unfunded := sb.burn_grants(p_reservation.user_id, p_reservation.consumed_micro);
+  v_unfunded := case when p_reservation.consumed_micro = 0 then 0
+                     else sb.burn_grants(p_reservation.user_id, p_reservation.consumed_micro) end;
   v_balance := sb.move_account(
     p_reservation.user_id, case p_state when 'expired' then 'expire_hold' else 'release' end, p_reason,
     p_settled => p_reservation.consumed_micro, p_hold => -p_reservation.held_micro, p_debt => v_unfunded,
@@ -3621,12 +3631,66 @@ begin
                        'released_micro', v_row.released_micro::text)
     || case p_state when 'expired' then '{}'::jsonb
             else jsonb_build_object('available_micro', sb.shown_available(v_balance)::text) end);
-  -- What the hold had pinned of expired grants goes with it.
+  -- What the hold had pinned.
+  perform sb.expire_grants(v_row.user_id, clock_timestamp());
   perform sb.promote_waiting(v_row.user_id);
   perform sb.tell_low(v_row.user_id);
 end
 $function$;
 COMMENT ON FUNCTION sb.close_reservation(public.credit_reservations,text,text,text) IS 'The one end of a reservation: usage becomes debit and burns grants, the rest is free again, the next one is promoted. Needs the locks of account and reservation';
+
+CREATE OR REPLACE FUNCTION sb.consume_alone(p_line sb.usage_line)
+ RETURNS sb.usage_room
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_row public.credit_reservations;
+begin
+  select * into strict v_row from public.credit_reservations where id = p_line.reservation_id;
+  if v_row.state <> 'active' or v_row.expires_at <= clock_timestamp() or v_row.closing_event is not null
+     or v_row.consumed_micro + p_line.cost > v_row.held_micro then
+    return null;
+  end if;
+  begin
+    -- Whoever waits here for another looks again, at the clock too, at what the other has left.
+    update public.credit_reservations
+    set consumed_micro = consumed_micro + p_line.cost, seq = seq + 1, updated_at = clock_timestamp()
+    where id = p_line.reservation_id and state = 'active' and expires_at > clock_timestamp() and closing_event is null
+      and consumed_micro + p_line.cost <= held_micro
+    returning * into v_row;
+    if not found then
+      raise exception 'the hold cannot take it alone after all' using errcode = 'CR001';
+    end if;
+    -- After the hold, as record_usage does: the other way round two deliveries of a line could wait for each other.
+    insert into public.credit_idempotency
+      (user_id, key, action, request_hash, outcome, reservation_id, transaction_id, amount_micro)
+    values (p_line.user_id, p_line.key, 'consume', p_line.request_hash, 'recorded', p_line.reservation_id,
+            p_line.transaction_id, p_line.cost)
+    on conflict (user_id, key) do nothing;
+    if not found then
+      raise exception 'the key is not new' using errcode = 'CR001';
+    end if;
+    insert into public.credit_transactions (id, user_id, reservation_seq, kind, amount_micro, hold_left_micro,
+      reservation_id, run_id, step_id, operation, quantity, pricing_id, price_micro, per_quantity, cost_micro,
+      idempotency_key, cause, occurred_at)
+    values (p_line.transaction_id, p_line.user_id, v_row.seq, 'consume', -p_line.cost, v_row.held_micro - v_row.consumed_micro,
+      p_line.reservation_id, p_line.run_id, p_line.step_id, p_line.operation, p_line.quantity, p_line.pricing_id,
+      p_line.price_micro, p_line.per_quantity, p_line.cost, p_line.key, 'step', p_line.occurred_at);
+    insert into public.event_outbox (source, aggregate_type, aggregate_id, aggregate_seq, type, user_id, root_id, data)
+    values ('credits', 'reservation', v_row.id, v_row.seq, 'credits.consumed', v_row.user_id, v_row.run_id,
+      jsonb_build_object('reservation_id', v_row.id, 'run_id', v_row.run_id,
+        'consumed_micro', (v_row.consumed_micro + v_row.late_micro)::text, 'held_micro', v_row.held_micro::text,
+        'lines', jsonb_build_array(jsonb_build_object('step_id', p_line.step_id, 'operation', p_line.operation,
+          'quantity', p_line.quantity::text, 'cost_micro', p_line.cost::text))));
+  exception when sqlstate 'CR001' then
+    -- The rollback of this block has freed the reservation and the key.
+    return null;
+  end;
+  return row(v_row.id, v_row.held_micro - v_row.consumed_micro, 'consumed', 0)::sb.usage_room;
+end
+$function$;
+COMMENT ON FUNCTION sb.consume_alone(sb.usage_line) IS 'One new line within its hold, as record_usage does it, in plain statements: a third of the work. Null where it takes more than that, and nothing has happened';
 
 CREATE OR REPLACE FUNCTION sb.consume_lines(p_lines sb.usage_line[])
  RETURNS sb.usage_room[]
@@ -3634,8 +3698,16 @@ CREATE OR REPLACE FUNCTION sb.consume_lines(p_lines sb.usage_line[])
  SET search_path TO ''
 AS $function$
 declare
-  v_bound uuid[] := sb.account_bound(p_lines);
+  v_alone sb.usage_room;
+  v_bound uuid[];
 begin
+  if cardinality(p_lines) = 1 then
+    v_alone := sb.consume_alone(p_lines[1]);
+    if v_alone.reservation_id is not null then
+      return array[v_alone];
+    end if;
+  end if;
+  v_bound := sb.account_bound(p_lines);
   begin
     return sb.settle_lines(p_lines, v_bound);
   exception when sqlstate 'CR001' then
@@ -4270,6 +4342,9 @@ declare
   v_tier public.subscription_tiers;
   v_active int;
 begin
+  if not exists (select from public.credit_reservations where user_id = p_user and state = 'waiting') then
+    return;
+  end if;
   -- Whoever is next is admitted under the tier, and with the grants, of this moment.
   perform sb.renew_account(p_user, clock_timestamp());
   select t.* into v_tier
@@ -4329,7 +4404,7 @@ begin
       reservation_id, run_id, step_id, operation, quantity, pricing_id, price_micro, per_quantity, cost_micro,
       idempotency_key, cause, occurred_at)
     select c.transaction_id, c.user_id, m.seq_before + c.nth, 'consume', -c.charge,
-           case when not c.late then (c.room - c.before - c.charge)::bigint end, c.reservation_id, c.run_id, c.step_id,
+           case when not c.late then (greatest(c.room - c.before, 0) - c.charge)::bigint end, c.reservation_id, c.run_id, c.step_id,
            c.operation, c.quantity, c.pricing_id, c.price_micro, c.per_quantity, c.cost, c.key,
            case when c.late then 'late' else 'step' end, c.occurred_at
     from charged c join moved m on m.id = c.reservation_id order by c.ord
@@ -4711,12 +4786,13 @@ END
 $function$;
 
 CREATE OR REPLACE FUNCTION sb.wrong_entries(p_user uuid)
- RETURNS TABLE(at timestamp with time zone, invariant text, expected numeric, found numeric, transaction_id uuid)
- LANGUAGE sql
+ RETURNS TABLE(wrong_at timestamp with time zone, claim text, due numeric, present numeric, entry_id uuid)
+ LANGUAGE plpgsql
  STABLE
  SET search_path TO ''
 AS $function$
-  with entry as materialized (
+begin
+  return query with entry as materialized (
     select * from public.credit_transactions where user_id = p_user
   ), movement as (
     select *, lag(account_seq, 1, 0) over w as seq_before, lag(available_after_micro, 1, 0) over w as available_before
@@ -4729,7 +4805,7 @@ AS $function$
            sum(case when cause <> 'late' then -amount_micro else 0 end) over w as used
     from entry where kind = 'consume' window w as (partition by reservation_id order by reservation_seq, id)
   )
-  select created_at, 'entries of the account are numbered without a gap', seq_before + 1, account_seq, id
+  select created_at, 'entries of the account are numbered without a gap', (seq_before + 1)::numeric, account_seq::numeric, id
   from movement where account_seq <> seq_before + 1
   union all
   select created_at, 'available after an entry follows from the one before', available_before + amount_micro - settled_micro - hold_micro,
@@ -4778,6 +4854,7 @@ AS $function$
   from entry e left join public.credit_idempotency k on k.user_id = p_user and k.key = e.idempotency_key
   where e.idempotency_key is not null and e.kind <> 'denied' and k.key is null
      or e.kind = 'consume' and k.transaction_id is distinct from e.id;
+end
 $function$;
 COMMENT ON FUNCTION sb.wrong_entries(uuid) IS 'Entries that do not follow from the ones before, or do not add up in themselves';
 
@@ -4835,12 +4912,13 @@ $function$;
 COMMENT ON FUNCTION sb.wrong_grants(uuid) IS 'Burns the grants again, entry by entry in burn order, and compares what is left of each, and the debt';
 
 CREATE OR REPLACE FUNCTION sb.wrong_totals(p_user uuid)
- RETURNS TABLE(invariant text, expected numeric, found numeric)
- LANGUAGE sql
+ RETURNS TABLE(claim text, due numeric, present numeric)
+ LANGUAGE plpgsql
  STABLE
  SET search_path TO ''
 AS $function$
-  with balance as (
+begin
+  return query with balance as (
     select * from public.credit_balances where user_id = p_user
   ), hold as (
     select coalesce(sum(held_micro) filter (where state = 'active'), 0) as held,
@@ -4863,7 +4941,7 @@ AS $function$
     left join public.credit_reservations r on r.user_id = s.user_id and r.state = 'active' and r.expires_at > clock_timestamp()
     left join public.credit_transactions t on t.reservation_id = r.id and t.kind = 'reserve'
     where s.user_id = p_user and s.status <> 'ended'
-  ), claim (invariant, expected, found) as (
+  ), total (name, wanted, had) as (
     select 'reserved is the sum of live holds', h.held, b.reserved_micro from balance b, hold h
     union all select 'reserved is the sum of hold entries', e.hold, b.reserved_micro from balance b, entry e
     union all select 'credited is the sum of what came', e.credited, b.credited_micro from balance b, entry e
@@ -4882,20 +4960,21 @@ AS $function$
       select count(*) from (select from public.credit_transactions t where t.user_id = p_user and t.kind in ('release', 'expire_hold')
                             group by t.reservation_id having count(*) > 1) twice)
   )
-  select invariant, expected::numeric, found::numeric from claim where expected is distinct from found
+  select name, wanted::numeric, had::numeric from total where wanted is distinct from had
   union all
-  select 'hold of ' || r.id || ' is the sum of its entries', case r.state when 'active' then r.held_micro else 0 end, coalesce(sum(t.hold_micro), 0)
+  select 'hold of ' || r.id || ' is the sum of its entries', (case r.state when 'active' then r.held_micro else 0 end)::numeric, coalesce(sum(t.hold_micro), 0)
   from public.credit_reservations r left join public.credit_transactions t on t.reservation_id = r.id
   where r.user_id = p_user
   group by r.id having coalesce(sum(t.hold_micro), 0) <> case r.state when 'active' then r.held_micro else 0 end
   union all
-  select 'usage of ' || r.id || ' is the sum of its entries', coalesce(-sum(t.amount_micro), 0), r.consumed_micro + r.late_micro
+  select 'usage of ' || r.id || ' is the sum of its entries', coalesce(-sum(t.amount_micro), 0), (r.consumed_micro + r.late_micro)::numeric
   from public.credit_reservations r left join public.credit_transactions t on t.reservation_id = r.id and t.kind = 'consume'
   where r.user_id = p_user
   group by r.id having coalesce(-sum(t.amount_micro), 0) <> r.consumed_micro + r.late_micro
   union all
-  select 'grant ' || g.id || ' is within its amount', g.amount_micro, g.remaining_micro
+  select 'grant ' || g.id || ' is within its amount', g.amount_micro::numeric, g.remaining_micro::numeric
   from public.credit_grants g where g.user_id = p_user and g.remaining_micro not between 0 and g.amount_micro;
+end
 $function$;
 COMMENT ON FUNCTION sb.wrong_totals(uuid) IS 'Totals of an account that are not the sum of its rows';
 

@@ -21,6 +21,10 @@ export const configSchema = baseConfigSchema.extend({
   TIER_SWEEP_MS: z.coerce.number().int().min(50).default(5_000),
   /** After so long the steps that an ended run still lacks are asked for. */
   CLOSING_ASK_AFTER_SECONDS: z.coerce.number().positive().default(60),
+  /** How often the books are looked through for drift. */
+  DRIFT_SWEEP_MS: z.coerce.number().int().min(50).default(60_000),
+  /** So long events may be on their way before a difference between a hold and its run is one. */
+  DRIFT_GRACE_SECONDS: z.coerce.number().positive().default(60),
   CLOSING_SWEEP_MS: z.coerce.number().int().min(50).default(10_000),
 });
 

@@ -8,6 +8,7 @@ import { startReconcilers } from './jobs/reconcilers.ts';
 import { serveAccount } from './routes/account.ts';
 import { serveAlerts } from './routes/alerts.ts';
 import { serveCatalogue } from './routes/catalogue.ts';
+import { serveDrift } from './routes/drift.ts';
 import { serveEstimate } from './routes/estimate.ts';
 import { serveOperatorAccounts } from './routes/operator-accounts.ts';
 import { serveOperatorCatalogue } from './routes/operator-catalogue.ts';
@@ -32,6 +33,7 @@ export async function startService(config: Config): Promise<RunningService> {
     serveOperatorAccounts(platform);
     serveOperatorCatalogue(platform);
     serveOperatorLists(platform);
+    serveDrift(platform, config);
     serveHolds(platform);
     const definitions = consumers(config);
     serveDeadLetters(platform, definitions);

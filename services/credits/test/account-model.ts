@@ -1,7 +1,19 @@
 /**
- * The ledger of one account in memory: what the SQL functions should do, told a second time and independently, for
- * an account with one grant that does not expire.
+ * The ledger of one account in memory: what the SQL functions should do, told a second time and independently. Time
+ * is counted in months of the account: a period that begins at n ends at n + 1.
  */
+import { createGrants } from './grant-model.ts';
+
+export interface ModelTier {
+  readonly code: string;
+  readonly position: number;
+  /** Null: unlimited. */
+  readonly monthly: bigint | null;
+  readonly concurrent: number | null;
+  readonly overdraft: bigint | null;
+  readonly rolloverMin: bigint;
+  readonly rolloverMax: bigint;
+}
 export interface ModelHold {
   readonly run: string;
   readonly requested: bigint;
@@ -18,28 +30,40 @@ export interface ModelHold {
   steps: Set<string>;
   closing: readonly string[] | number | null;
 }
-
-export interface Limits {
-  readonly concurrent: number;
-  readonly overdraft: bigint;
+export interface ModelLine {
+  readonly hold: ModelHold;
+  readonly key: string;
+  readonly step: string;
+  readonly cost: bigint;
+  /** Operation and quantity. */
+  readonly what: string;
 }
-
 interface Seen {
   readonly request: string;
   readonly outcome: string;
 }
 
-const smaller = (...values: (bigint | null)[]): bigint =>
+const least = (...values: (bigint | null)[]): bigint =>
   values.filter((value) => value !== null).sort((a, b) => (a < b ? -1 : 1))[0] ?? 0n;
 const atLeastZero = (value: bigint): bigint => (value > 0n ? value : 0n);
+const byId = (a: ModelHold, b: ModelHold): number => (a.id < b.id ? -1 : 1);
+const again = (stored: string, done: string): string =>
+  stored === 'conflict' ? 'CR409' : stored === done ? 'replayed' : stored;
 
-/** Makes an account with one grant. */
-export function createModel(grant: bigint, limits: Limits) {
-  const money = { credited: grant, debited: 0n, reserved: 0n, debt: 0n, remaining: grant };
+/** Makes an account on a tier, whose first period is 0 and whose first grant has come. */
+export function createModel(tiers: readonly ModelTier[], firstTier: string) {
+  const tierOf = (code: string): ModelTier => {
+    const tier = tiers.find((candidate) => candidate.code === code);
+    if (!tier) throw new Error(`no tier ${code}`);
+    return tier;
+  };
+  const plan = { tier: tierOf(firstTier), next: null as string | null, period: 0, ended: false };
+  const money = { reserved: 0n, overdraft: plan.tier.overdraft };
+  const grants = createGrants(() => money.reserved);
+  const { available } = grants;
   const holds: ModelHold[] = [];
   const seen = new Map<string, Seen>();
   const charged = new Map<string, bigint>();
-  const available = () => money.credited - money.debited - money.reserved;
 
   /** The stored outcome of a key, `conflict` for another request, undefined when it is new. */
   const replay = (key: string, request: string): string | undefined => {
@@ -47,26 +71,15 @@ export function createModel(grant: bigint, limits: Limits) {
     if (!stored) return undefined;
     return stored.request === request ? stored.outcome : 'conflict';
   };
-  const spend = (amount: bigint): void => {
-    const burnt = smaller(amount, money.remaining);
-    money.remaining -= burnt;
-    money.debt += amount - burnt;
-    money.debited += amount;
-  };
-  const credit = (amount: bigint): void => {
-    const repaid = smaller(amount, money.debt);
-    money.credited += amount;
-    money.debt -= repaid;
-    money.remaining += amount - repaid;
-  };
+  const limited = (amount: bigint): bigint | null => (money.overdraft === null ? null : amount);
 
   const promote = (): void => {
     for (const hold of holds) {
       if (hold.state !== 'waiting') continue;
       const live = holds.filter(({ state, overdue }) => state === 'active' && !overdue).length;
-      if (live >= limits.concurrent) return;
-      const amount = smaller(hold.requested, hold.budget, atLeastZero(available()));
-      if (amount <= 0n || amount < hold.minimum) {
+      if (!plan.ended && plan.tier.concurrent !== null && live >= plan.tier.concurrent) return;
+      const amount = least(hold.requested, hold.budget, limited(atLeastZero(available())));
+      if (plan.ended || amount <= 0n || amount < hold.minimum) {
         hold.state = 'denied';
         continue;
       }
@@ -77,7 +90,7 @@ export function createModel(grant: bigint, limits: Limits) {
   };
   const end = (hold: ModelHold, state: 'settled' | 'expired'): void => {
     if (hold.state === 'active') {
-      spend(hold.consumed);
+      grants.spend(hold.consumed);
       money.reserved -= hold.held;
     }
     hold.state = state;
@@ -86,7 +99,7 @@ export function createModel(grant: bigint, limits: Limits) {
   };
   const sweep = (): void => {
     const overdue = holds.filter((hold) => hold.state === 'active' && hold.overdue);
-    for (const hold of overdue.sort((a, b) => (a.id < b.id ? -1 : 1))) end(hold, 'expired');
+    for (const hold of overdue.sort(byId)) end(hold, 'expired');
   };
   const settleIfComplete = (hold: ModelHold): void => {
     if (hold.state !== 'active' || hold.closing === null) return;
@@ -97,32 +110,46 @@ export function createModel(grant: bigint, limits: Limits) {
     if (complete) end(hold, 'settled');
   };
 
-  /** How much of a cost is charged, having made room for it. */
-  const fund = (hold: ModelHold, cost: bigint): { charge: bigint; status: string } => {
+  /** How much of a need can be charged, having made room for it. */
+  const fund = (hold: ModelHold, need: bigint): { room: bigint; status: string } => {
     if (hold.state !== 'active') {
       const budgetLeft = hold.budget === null ? null : hold.budget - hold.consumed - hold.late;
-      const charge = atLeastZero(smaller(cost, budgetLeft, available() + limits.overdraft));
-      spend(charge);
-      hold.late += charge;
-      return { charge, status: 'late' };
+      const floor = money.overdraft === null ? null : available() + money.overdraft;
+      const room = atLeastZero(least(need, budgetLeft, floor));
+      grants.spend(room);
+      return { room, status: 'late' };
     }
-    const short = cost - (hold.held - hold.consumed);
-    if (short <= 0n) {
-      hold.consumed += cost;
-      return { charge: cost, status: 'consumed' };
-    }
-    const want = atLeastZero(smaller(short, hold.budget === null ? null : hold.budget - hold.held));
-    const extend = smaller(want, atLeastZero(available()));
-    const debt = smaller(want - extend, atLeastZero(available() - extend + limits.overdraft));
+    const left = hold.held - hold.consumed;
+    const short = need - left;
+    if (short <= 0n) return { room: left, status: 'consumed' };
+    const want = atLeastZero(least(short, hold.budget === null ? null : hold.budget - hold.held));
+    const extend = least(want, limited(atLeastZero(available())));
+    const debt =
+      money.overdraft === null
+        ? 0n
+        : least(want - extend, atLeastZero(available() - extend + money.overdraft));
     hold.held += extend + debt;
     money.reserved += extend + debt;
-    const charge = cost - short + extend + debt;
-    hold.consumed += charge;
-    return { charge, status: extend < short ? 'debt' : 'extended' };
+    return { room: left + extend + debt, status: extend < short ? 'debt' : 'extended' };
   };
+  const applyTier = (code: string): void => {
+    const to = tierOf(code);
+    if (to.overdraft !== null && money.overdraft === null && available() < 0n) {
+      grants.add('adjust', -available(), 50, null);
+    }
+    money.overdraft = to.overdraft === null ? null : least(-to.overdraft, available()) * -1n;
+    plan.tier = to;
+    plan.next = null;
+  };
+  const addMonthly = (): void => {
+    if ((plan.tier.monthly ?? 0n) > 0n) grants.add('monthly', plan.tier.monthly ?? 0n, 50, plan.period + 1);
+  };
+  addMonthly();
 
   return {
+    plan,
     money,
+    grants,
     holds,
     available,
     reserve(key: string, hold: Pick<ModelHold, 'run' | 'requested' | 'minimum' | 'budget'>): string {
@@ -136,20 +163,11 @@ export function createModel(grant: bigint, limits: Limits) {
       }
       if (same) return 'CR409';
       sweep();
-      const minimum = atLeastZero(smaller(hold.requested, hold.minimum, hold.budget));
+      const nothing = { held: 0n, consumed: 0n, released: 0n, late: 0n, writtenOff: 0n };
+      const minimum = atLeastZero(least(hold.requested, hold.minimum, hold.budget));
       const fresh: ModelHold = {
-        ...hold,
-        minimum,
-        id: '',
-        state: 'waiting',
-        overdue: false,
-        held: 0n,
-        consumed: 0n,
-        released: 0n,
-        late: 0n,
-        writtenOff: 0n,
-        steps: new Set(),
-        closing: null,
+        ...{ ...hold, ...nothing, minimum, id: '', state: 'waiting', overdue: false },
+        ...{ steps: new Set(), closing: null },
       };
       holds.push(fresh);
       promote();
@@ -157,42 +175,60 @@ export function createModel(grant: bigint, limits: Limits) {
       if (fresh.state === 'denied') return 'insufficient';
       return fresh.state === 'waiting' ? 'concurrency_limit' : 'reserved';
     },
-    consume(hold: ModelHold, key: string, step: string, cost: bigint, what: string): string {
-      const request = `consume ${hold.id} ${step} ${what}`;
-      const stored = replay(key, request);
-      if (stored === 'conflict') return 'CR409';
-      if (hold.state === 'active' && hold.overdue) end(hold, 'expired');
-      if (stored !== undefined) return 'replayed';
-      const { charge, status } = fund(hold, cost);
-      hold.writtenOff += cost - charge;
-      hold.steps.add(step);
-      charged.set(key, charge);
-      seen.set(key, { request, outcome: status });
-      settleIfComplete(hold);
-      return status;
+    /** Records lines of any holds in one transaction; the status of each hold that has new ones, else `replayed`. */
+    consume(lines: readonly ModelLine[]): ReadonlyMap<ModelHold, string> | 'CR409' {
+      const fresh = new Map<string, ModelLine>();
+      const requestOf = (line: ModelLine) => `consume ${line.hold.id} ${line.step} ${line.what}`;
+      for (const line of lines) {
+        const first = fresh.get(line.key);
+        const stored = first === undefined ? replay(line.key, requestOf(line)) : undefined;
+        if (stored === 'conflict' || (first && requestOf(first) !== requestOf(line))) return 'CR409';
+        if (stored === undefined && !first) fresh.set(line.key, line);
+      }
+      const statuses = new Map<ModelHold, string>();
+      const touched = [...new Set(lines.map(({ hold }) => hold))].sort(byId);
+      const rooms = touched.map((hold) => {
+        if (hold.state === 'active' && hold.overdue) end(hold, 'expired');
+        const mine = [...fresh.values()].filter((line) => line.hold === hold);
+        const need = mine.reduce((sum, { cost }) => sum + cost, 0n);
+        return { hold, mine, ...fund(hold, need) };
+      });
+      for (const { hold, mine, status, ...rest } of rooms) {
+        let { room } = rest;
+        statuses.set(hold, mine.length === 0 ? 'replayed' : status);
+        for (const { key, step, cost, ...line } of mine) {
+          const charge = least(cost, room);
+          room -= charge;
+          if (status === 'late') hold.late += charge;
+          else hold.consumed += charge;
+          hold.writtenOff += cost - charge;
+          hold.steps.add(step);
+          charged.set(key, charge);
+          seen.set(key, { request: requestOf({ key, step, cost, ...line }), outcome: 'recorded' });
+        }
+      }
+      for (const hold of touched) settleIfComplete(hold);
+      return statuses;
     },
     extend(hold: ModelHold, key: string, amount: bigint): string {
       const request = `extend ${hold.id} ${amount}`;
       const stored = replay(key, request);
-      if (stored !== undefined)
-        return stored === 'conflict' ? 'CR409' : stored === 'extended' ? 'replayed' : stored;
+      if (stored !== undefined) return again(stored, 'extended');
       let status = 'extended';
       if (hold.state !== 'active' || hold.overdue) status = 'closed';
       else if (hold.budget !== null && hold.budget - hold.held < amount) status = 'insufficient';
-      else if (available() < amount) status = 'insufficient';
-      if (status === 'extended') {
-        hold.held += amount;
-        money.reserved += amount;
-      }
+      else if (money.overdraft !== null && available() < amount) status = 'insufficient';
+      if (status !== 'extended') return status;
+      hold.held += amount;
+      money.reserved += amount;
       // A refusal does not take the key: the same question may be answered otherwise later.
-      if (status === 'extended') seen.set(key, { request, outcome: status });
+      seen.set(key, { request, outcome: status });
       return status;
     },
     release(hold: ModelHold, key: string): string {
       const request = `release ${hold.id}`;
       const stored = replay(key, request);
-      if (stored !== undefined)
-        return stored === 'conflict' ? 'CR409' : stored === 'settled' ? 'replayed' : stored;
+      if (stored !== undefined) return again(stored, 'settled');
       let status = 'denied';
       if (hold.state === 'expired' || (hold.state === 'active' && hold.overdue)) status = 'already_expired';
       else if (hold.state === 'active' || hold.state === 'waiting') status = 'settled';
@@ -223,30 +259,80 @@ export function createModel(grant: bigint, limits: Limits) {
     heartbeat: (hold: ModelHold): boolean =>
       hold.state === 'waiting' || (hold.state === 'active' && !hold.overdue),
     adjust(key: string, amount: bigint): string {
-      const stored = replay(key, `adjust ${amount}`);
-      if (stored !== undefined)
-        return stored === 'conflict' ? 'CR409' : stored === 'adjusted' ? 'replayed' : stored;
-      const status = amount < 0n && available() < -amount ? 'insufficient' : 'adjusted';
-      if (status === 'adjusted') {
-        if (amount > 0n) credit(amount);
-        else spend(-amount);
-      }
-      seen.set(key, { request: `adjust ${amount}`, outcome: status });
+      const request = `adjust ${amount}`;
+      const stored = replay(key, request);
+      if (stored !== undefined) return again(stored, 'adjusted');
+      const short = amount < 0n && money.overdraft !== null && available() < -amount;
+      const status = short ? 'insufficient' : 'adjusted';
+      if (!short && amount > 0n) grants.add('adjust', amount, 50, null);
+      else if (!short) grants.spend(-amount);
+      seen.set(key, { request, outcome: status });
       return status;
+    },
+    /** Nothing is admitted any more, what waits is denied. */
+    endAccount(): void {
+      plan.ended = true;
+      promote();
+    },
+    check(cost: bigint): { reason: string; available: bigint | null } {
+      const live = holds.filter(({ state, overdue }) => state === 'active' && !overdue).length;
+      const overdue = holds.filter((hold) => hold.state === 'active' && hold.overdue);
+      const free = overdue.reduce((sum, hold) => sum + hold.held - hold.consumed, available());
+      const poor = money.overdraft !== null && free < cost;
+      const full = plan.tier.concurrent !== null && live >= plan.tier.concurrent;
+      return { reason: poor ? 'insufficient' : full ? 'concurrency_limit' : 'ok', available: limited(free) };
+    },
+    /** `months`: when it expires, from the beginning of this period; null: never. */
+    grant(key: string, source: 'top_up' | 'trial' | 'promo', amount: bigint, months: number | null): string {
+      const request = `grant ${source} ${amount} ${months === null ? null : plan.period + months}`;
+      const stored = replay(key, request);
+      if (stored !== undefined) return again(stored, 'granted');
+      const expires = months === null ? null : plan.period + months;
+      grants.add(source, amount, source === 'top_up' ? 60 : 30, expires);
+      seen.set(key, { request, outcome: 'granted' });
+      return 'granted';
     },
     refund(key: string, usageKey: string, amount: bigint): string {
       const request = `refund ${usageKey} ${amount}`;
       const stored = replay(key, request);
-      if (stored !== undefined)
-        return stored === 'conflict' ? 'CR409' : stored === 'adjusted' ? 'replayed' : stored;
+      if (stored !== undefined) return again(stored, 'adjusted');
       const left = charged.get(usageKey) ?? 0n;
       const status = amount > left ? 'exceeds_original' : 'adjusted';
       if (status === 'adjusted') {
         charged.set(usageKey, left - amount);
-        credit(amount);
+        grants.add('refund', amount, 50, null);
       }
       seen.set(key, { request, outcome: status });
       return status;
+    },
+    changeTier(key: string, code: string): string {
+      const stored = replay(key, `tier ${code}`);
+      if (stored !== undefined) return stored === 'conflict' ? 'CR409' : 'replayed';
+      const [from, to] = [plan.tier, tierOf(code)];
+      seen.set(key, { request: `tier ${code}`, outcome: 'done' });
+      if (to.position <= from.position) {
+        plan.next = to.code === from.code ? null : to.code;
+        return to.code === from.code ? 'unchanged' : 'scheduled';
+      }
+      applyTier(code);
+      const more = to.monthly === null || from.monthly === null ? 0n : to.monthly - from.monthly;
+      if (more > 0n) grants.add('upgrade', more, 50, plan.period + 1);
+      promote();
+      return 'upgraded';
+    },
+    /** The first moment of the period after the next `missed` ones; what it granted, rolled over and took back. */
+    renew(missed: number): { granted: bigint; rolled: bigint; expired: bigint; skipped: number } {
+      const now = plan.period + 1 + missed;
+      const ofMonth = grants.expiredBy(now, ['monthly', 'upgrade']);
+      const left = least(ofMonth, atLeastZero(available()));
+      const { rolloverMin, rolloverMax } = plan.tier;
+      const rolled = missed > 0 ? 0n : least(rolloverMax, -least(-left, -rolloverMin));
+      const expired = grants.expire(now);
+      plan.period = now;
+      applyTier(plan.next ?? plan.tier.code);
+      if (rolled > 0n) grants.add('rollover', rolled, 40, now + 1);
+      addMonthly();
+      return { granted: plan.tier.monthly ?? 0n, rolled, expired, skipped: missed };
     },
   };
 }

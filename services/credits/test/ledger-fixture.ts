@@ -147,6 +147,9 @@ function callsOf(database: Database) {
     usage: (items: readonly object[]) =>
       database.serviceStatement(sql<{ reservation_id: string; status: string; debt: bigint }>`
         SELECT * FROM consume_usage(${JSON.stringify(items)}::jsonb)`),
+    check: (user: string, operation: string, quantity: number) =>
+      one(sql<{ reason: string; available: bigint | null; cost: bigint }>`
+        SELECT reason, available, cost FROM check_credits(${user}, ${operation}, ${quantity})`),
     sweep: (limit = 100) =>
       database.serviceStatement(
         sql<{ reservation_id: string }>`SELECT reservation_id FROM expire_reservations(${limit})`,
@@ -202,6 +205,17 @@ function looksInto(clone: TestDatabase) {
          ORDER BY created_at, aggregate_id, aggregate_seq`,
         [user],
       );
+    },
+    /** The monthly job for one account, as if its period and so many more were over. */
+    async renew(user: string, missed: number) {
+      const [row] = await clone.query<{ granted: bigint; rolled: bigint; expired: bigint; skipped: number }>(
+        `SELECT r.granted, r.rolled, r.expired, r.skipped
+         FROM user_subscriptions s, LATERAL sb.lock_account(s.user_id) l,
+              LATERAL sb.renew_account(l.user_id, s.current_period_end + $2 * interval '1 month' + interval '4 days') r
+         WHERE s.user_id = $1`,
+        [user, missed],
+      );
+      return row;
     },
     count: async (table: string) => {
       const [row] = await clone.query<{ n: bigint }>(`SELECT count(*) AS n FROM ${table}`);

@@ -31,3 +31,22 @@ export const estimateRun = defineRpc({
   response: z.object({ usage: z.array(usageLine) }),
   timeoutMs: 5_000,
 });
+
+/** What has become of runs, for the reconciler that compares them with their holds; unknown ones are left out. */
+export const readRunStates = defineRpc({
+  service: 'agent-runner',
+  method: 'run_states',
+  request: z.object({ run_ids: z.array(uuid).min(1).max(500) }),
+  response: z.object({
+    runs: z.array(
+      z.object({
+        run_id: uuid,
+        status: z.string(),
+        billable_steps: z.number().int().nonnegative(),
+        /** By the database's clock; null while the run lives. */
+        ended_seconds_ago: z.number().nonnegative().nullable(),
+      }),
+    ),
+  }),
+  timeoutMs: 5_000,
+});

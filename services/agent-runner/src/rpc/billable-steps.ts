@@ -1,9 +1,10 @@
 import type { Database } from '@swissbrain/service-kit/database';
 import type { Rpc } from '@swissbrain/service-kit/rpc';
-import { listBillableSteps } from '@swissbrain/shared-schema/rpc/agent-runner';
+import { listBillableSteps, readRunStates } from '@swissbrain/shared-schema/rpc/agent-runner';
 import { readBillableSteps } from '../operations/read-billable-steps.ts';
+import { listRunStates } from '../operations/read-run-states.ts';
 
-/** Answers credits' question for the steps that it has not seen. */
+/** Answers credits' questions: for the steps that it has not seen, and what has become of the runs it holds credits for. */
 export function serveBillableSteps(rpc: Rpc, database: Database): void {
   rpc.serve(listBillableSteps, async (request) => {
     const { status, steps } = await readBillableSteps(
@@ -22,4 +23,5 @@ export function serveBillableSteps(rpc: Rpc, database: Database): void {
       })),
     };
   });
+  rpc.serve(readRunStates, async ({ run_ids }) => ({ runs: await listRunStates(database, run_ids) }));
 }

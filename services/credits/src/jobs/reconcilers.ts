@@ -5,6 +5,7 @@ import { askMissingSteps, claimIncomplete } from '../operations/ask-missing-step
 import { sweepHolds } from '../operations/keep-holds.ts';
 import { expireDueGrants, renewPeriods } from '../operations/renew-periods.ts';
 import { applyTierVersions } from '../operations/version-catalogue.ts';
+import { driftReconciler } from './drift.ts';
 import { type Reconciler, startReconciler } from './loop.ts';
 
 const batch = 100;
@@ -43,6 +44,7 @@ export function startReconcilers(platform: Platform, config: Config): void {
     round: async () => (await expireDueGrants(database, batch)) >= batch,
   });
   startReconciler(platform, closingReconciler(platform, config));
+  startReconciler(platform, driftReconciler(platform, config));
 }
 
 function closingReconciler({ database, rpc, log }: Platform, config: Config): Reconciler {
