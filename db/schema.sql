@@ -141,12 +141,65 @@ GRANT SELECT ON TABLE public.agent_messages TO authenticated;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE public.agent_messages TO sb_agent_runner;
 GRANT INSERT, SELECT ON TABLE public.agent_messages TO sb_agent_runner_user;
 
+CREATE TABLE public.agent_questions (
+  id uuid DEFAULT gen_random_uuid() NOT NULL,
+  run_id uuid NOT NULL,
+  user_id uuid NOT NULL,
+  step_id uuid NOT NULL,
+  kind text NOT NULL,
+  prompt text NOT NULL,
+  choices jsonb,
+  answer_schema jsonb,
+  tool text,
+  tool_input jsonb,
+  default_answer jsonb,
+  status text DEFAULT 'open'::text NOT NULL,
+  answer jsonb,
+  expires_at timestamp with time zone NOT NULL,
+  answered_at timestamp with time zone,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT agent_questions_pkey PRIMARY KEY (id),
+  CONSTRAINT agent_questions_step_id_kind_key UNIQUE (step_id, kind, user_id),
+  CONSTRAINT agent_questions_run_id_user_id_fkey FOREIGN KEY (run_id, user_id) REFERENCES public.agent_runs(id, user_id) ON DELETE CASCADE,
+  CONSTRAINT agent_questions_step_id_user_id_fkey FOREIGN KEY (step_id, user_id) REFERENCES public.agent_steps(id, user_id) ON DELETE CASCADE,
+  CONSTRAINT agent_questions_answered_check CHECK (((status = 'open'::text) OR (answered_at IS NOT NULL))),
+  CONSTRAINT agent_questions_kind_check CHECK ((kind = ANY (ARRAY['question'::text, 'approval'::text]))),
+  CONSTRAINT agent_questions_status_check CHECK ((status = ANY (ARRAY['open'::text, 'answered'::text, 'timed_out'::text])))
+);
+COMMENT ON TABLE public.agent_questions IS 'What a step asks its user: one question of each kind. A row, so that an answer survives whoever asked';
+COMMENT ON COLUMN public.agent_questions.kind IS 'A question of the human tool, or the approval that a call of a tool needs';
+COMMENT ON COLUMN public.agent_questions.prompt IS 'As the user is shown it';
+COMMENT ON COLUMN public.agent_questions.choices IS 'The answers there are, as texts; null where any will do';
+COMMENT ON COLUMN public.agent_questions.answer_schema IS 'JSON Schema of the answer; null where any will do';
+COMMENT ON COLUMN public.agent_questions.tool IS 'What is to be approved; null for a question';
+COMMENT ON COLUMN public.agent_questions.tool_input IS 'The arguments that are approved, and no others';
+COMMENT ON COLUMN public.agent_questions.default_answer IS 'Taken when nobody answers in time; null fails the step';
+COMMENT ON COLUMN public.agent_questions.answer IS 'Of the user, or after expires_at the default';
+COMMENT ON COLUMN public.agent_questions.expires_at IS 'Time of the database';
+COMMENT ON COLUMN public.agent_questions.answered_at IS 'When it was answered, or its time was up';
+CREATE INDEX agent_questions_open_idx ON public.agent_questions USING btree (expires_at) WHERE (status = 'open'::text);
+CREATE INDEX agent_questions_run_idx ON public.agent_questions USING btree (run_id, created_at, id);
+ALTER TABLE public.agent_questions ENABLE ROW LEVEL SECURITY;
+CREATE POLICY agent_questions_own ON public.agent_questions FOR ALL TO sb_agent_runner_user
+  USING (((user_id = ( SELECT sb.current_user_id() AS current_user_id)) AND (user_id = ( SELECT sb.current_user_id() AS current_user_id))))
+  WITH CHECK ((user_id = ( SELECT sb.current_user_id() AS current_user_id)));
+CREATE POLICY agent_questions_read ON public.agent_questions FOR SELECT TO authenticated
+  USING (((user_id = ( SELECT sb.current_user_id() AS current_user_id)) AND (user_id = ( SELECT sb.current_user_id() AS current_user_id))));
+CREATE POLICY agent_questions_service ON public.agent_questions FOR ALL TO sb_agent_runner
+  USING (true)
+  WITH CHECK (true);
+GRANT SELECT ON TABLE public.agent_questions TO authenticated;
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE public.agent_questions TO sb_agent_runner;
+GRANT SELECT, UPDATE (answer, answered_at, status) ON TABLE public.agent_questions TO sb_agent_runner_user;
+
 CREATE TABLE public.agent_runs (
   id uuid DEFAULT gen_random_uuid() NOT NULL,
   user_id uuid NOT NULL,
   tenant_id uuid,
   parent_run_id uuid,
   root_run_id uuid NOT NULL,
+  parent_step_id uuid,
+  forked_from uuid,
   mode public.agent_mode DEFAULT 'general'::public.agent_mode NOT NULL,
   kind text NOT NULL,
   title text NOT NULL,
@@ -160,7 +213,14 @@ CREATE TABLE public.agent_runs (
   lease_until timestamp with time zone,
   run_seq bigint DEFAULT 0 NOT NULL,
   session_no integer DEFAULT 1 NOT NULL,
+  workspace_key text,
   cancel_requested_at timestamp with time zone,
+  pause_requested_at timestamp with time zone,
+  pause_reason text,
+  granted_at timestamp with time zone,
+  idle_since timestamp with time zone,
+  idle_ms bigint DEFAULT 0 NOT NULL,
+  rests integer DEFAULT 0 NOT NULL,
   planning_done boolean DEFAULT false NOT NULL,
   step_count integer DEFAULT 0 NOT NULL,
   open_steps integer DEFAULT 0 NOT NULL,
@@ -173,6 +233,8 @@ CREATE TABLE public.agent_runs (
   budget_micro bigint,
   reservation_id uuid,
   reservation jsonb,
+  weight integer DEFAULT 1 NOT NULL,
+  max_parallel integer,
   output jsonb,
   error_code text,
   error_message text,
@@ -193,6 +255,8 @@ CREATE TABLE public.agent_runs (
 COMMENT ON TABLE public.agent_runs IS 'One run of an agent: a playbook that was given or a goal that the model plans for';
 COMMENT ON COLUMN public.agent_runs.tenant_id IS 'Tenant of the token that asked for the run';
 COMMENT ON COLUMN public.agent_runs.root_run_id IS 'The run itself, or the run on whose hold a child draws';
+COMMENT ON COLUMN public.agent_runs.parent_step_id IS 'The step of the parent that waits for this run; null where none does';
+COMMENT ON COLUMN public.agent_runs.forked_from IS 'The run whose first steps this one was given; it may be gone';
 COMMENT ON COLUMN public.agent_runs.goal IS 'What to reach; null for a playbook';
 COMMENT ON COLUMN public.agent_runs.playbook IS 'The steps as they were given; null for a goal';
 COMMENT ON COLUMN public.agent_runs.inputs IS 'Values that steps refer to';
@@ -202,7 +266,14 @@ COMMENT ON COLUMN public.agent_runs.lease_owner IS 'The worker that has the run,
 COMMENT ON COLUMN public.agent_runs.lease_until IS 'Time of the database; past it another worker may claim the run';
 COMMENT ON COLUMN public.agent_runs.run_seq IS 'Number of the last event of this run; taken in the transaction that writes the event';
 COMMENT ON COLUMN public.agent_runs.session_no IS 'Part of the sandbox session''s name; raised only when a session is lost';
+COMMENT ON COLUMN public.agent_runs.workspace_key IS 'Where object storage keeps the workspace as it was when the sandbox was last left; the next session begins with it';
 COMMENT ON COLUMN public.agent_runs.cancel_requested_at IS 'A cancel is on its way: nothing completes the run any more';
+COMMENT ON COLUMN public.agent_runs.pause_requested_at IS 'A pause is on its way, or the run is paused: its worker starts no further step';
+COMMENT ON COLUMN public.agent_runs.pause_reason IS 'user or credits; null unless a pause was asked for';
+COMMENT ON COLUMN public.agent_runs.granted_at IS 'When its user last got credits, by the time of the fact: what was exhausted before is not any more';
+COMMENT ON COLUMN public.agent_runs.idle_since IS 'Since when the run waits for input or is paused; null in all other states';
+COMMENT ON COLUMN public.agent_runs.idle_ms IS 'Milliseconds it has waited or been paused so far: they are not of its wall clock';
+COMMENT ON COLUMN public.agent_runs.rests IS 'Attempts that ended in order, to wait or to pause; the others ended with their worker';
 COMMENT ON COLUMN public.agent_runs.planning_done IS 'No further step will be added: the run ends with its last open step';
 COMMENT ON COLUMN public.agent_runs.step_count IS 'All steps, as the next four kept by the triggers of agent_steps';
 COMMENT ON COLUMN public.agent_runs.open_steps IS 'Steps that are pending or running; kept by the triggers of agent_steps';
@@ -215,6 +286,8 @@ COMMENT ON COLUMN public.agent_runs.held_micro IS 'Micro-credits that credits ho
 COMMENT ON COLUMN public.agent_runs.budget_micro IS 'The most the user will spend on this run; null is no limit of its own';
 COMMENT ON COLUMN public.agent_runs.reservation_id IS 'The hold of credits it draws on; null until credits has answered';
 COMMENT ON COLUMN public.agent_runs.reservation IS 'Frozen prices and tier limits as credits.reserved gave them';
+COMMENT ON COLUMN public.agent_runs.weight IS 'Of its tier in the waiting line: twice the weight waits half as long';
+COMMENT ON COLUMN public.agent_runs.max_parallel IS 'Of the runs below one root so many are worked on at once; null is no limit';
 COMMENT ON COLUMN public.agent_runs.output IS 'Result of the run';
 CREATE INDEX agent_runs_active_idx ON public.agent_runs USING btree (status, started_at) WHERE (status = ANY (ARRAY['planning'::public.agent_run_status, 'running'::public.agent_run_status, 'waiting_input'::public.agent_run_status, 'paused'::public.agent_run_status]));
 CREATE INDEX agent_runs_cancelling_idx ON public.agent_runs USING btree (cancel_requested_at) WHERE ((cancel_requested_at IS NOT NULL) AND (finished_at IS NULL));
@@ -239,7 +312,7 @@ CREATE POLICY agent_runs_service ON public.agent_runs FOR ALL TO sb_agent_runner
 CREATE TRIGGER trigger_check_run_completion BEFORE UPDATE ON public.agent_runs FOR EACH ROW WHEN ((((new.open_steps = 0) AND new.planning_done) OR (old.finished_at IS NOT NULL))) EXECUTE FUNCTION public.check_run_completion();
 GRANT SELECT ON TABLE public.agent_runs TO authenticated;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE public.agent_runs TO sb_agent_runner;
-GRANT DELETE, INSERT, SELECT, UPDATE (billable_steps, cancel_requested_at, completed_steps, consumed_micro, error_code, error_message, failed_steps, finished_at, lease_owner, lease_until, open_steps, required_failed_steps, run_seq, status, step_count, updated_at) ON TABLE public.agent_runs TO sb_agent_runner_user;
+GRANT DELETE, INSERT, SELECT, UPDATE (billable_steps, cancel_requested_at, completed_steps, consumed_micro, error_code, error_message, failed_steps, finished_at, idle_ms, idle_since, lease_owner, lease_until, open_steps, pause_reason, pause_requested_at, required_failed_steps, run_seq, status, step_count, updated_at) ON TABLE public.agent_runs TO sb_agent_runner_user;
 
 CREATE TABLE public.agent_steps (
   id uuid DEFAULT gen_random_uuid() NOT NULL,

@@ -63,3 +63,11 @@ SELECT pg_temp.id('memory', n), pg_temp.user_of('run', n / 5),
        'they mentioned word' || floor(5000 * power(pg_temp.share('word', n), 2)) || ' and word' || n % 977,
        pg_temp.time_of('run', n), pg_temp.time_of('run', n)
 FROM generate_series(0, pg_temp.rows() - 1) AS n;
+
+INSERT INTO public.agent_questions
+  (id, run_id, user_id, step_id, kind, prompt, choices, status, answer, expires_at, answered_at, created_at)
+SELECT pg_temp.id('question', n), pg_temp.id('run', n / 10), pg_temp.user_of('run', n / 50), pg_temp.id('step', n),
+       'question', 'Which one?', '["this", "that"]', CASE WHEN n % 100 = 0 THEN 'open' ELSE 'answered' END,
+       CASE WHEN n % 100 > 0 THEN '"this"'::jsonb END, asked + interval '1 day',
+       CASE WHEN n % 100 > 0 THEN asked + interval '1 hour' END, asked
+FROM generate_series(0, pg_temp.rows() - 1) AS n, LATERAL (SELECT pg_temp.time_of('run', n / 10)) AS run (asked);

@@ -30,6 +30,8 @@ CREATE TABLE public.agent_runs (
   tenant_id uuid,
   parent_run_id uuid,
   root_run_id uuid NOT NULL,
+  parent_step_id uuid,
+  forked_from uuid,
   mode public.agent_mode NOT NULL DEFAULT 'general',
   kind text NOT NULL CHECK (kind IN ('playbook', 'goal')),
   title text NOT NULL,
@@ -43,7 +45,14 @@ CREATE TABLE public.agent_runs (
   lease_until timestamptz,
   run_seq bigint NOT NULL DEFAULT 0,
   session_no int NOT NULL DEFAULT 1,
+  workspace_key text,
   cancel_requested_at timestamptz,
+  pause_requested_at timestamptz,
+  pause_reason text,
+  granted_at timestamptz,
+  idle_since timestamptz,
+  idle_ms bigint NOT NULL DEFAULT 0,
+  rests int NOT NULL DEFAULT 0,
   planning_done boolean NOT NULL DEFAULT false,
   step_count int NOT NULL DEFAULT 0,
   open_steps int NOT NULL DEFAULT 0,
@@ -56,6 +65,8 @@ CREATE TABLE public.agent_runs (
   budget_micro bigint,
   reservation_id uuid,
   reservation jsonb,
+  weight int NOT NULL DEFAULT 1,
+  max_parallel int,
   output jsonb,
   error_code text,
   error_message text,
@@ -90,6 +101,8 @@ COMMENT ON COLUMN public.agent_runs.failed_steps IS 'Of step_count';
 COMMENT ON COLUMN public.agent_runs.required_failed_steps IS 'One is enough for the run to fail';
 COMMENT ON COLUMN public.agent_runs.reservation_id IS
   'The hold of credits it draws on; null until credits has answered';
+COMMENT ON COLUMN public.agent_runs.weight IS 'Of its tier in the waiting line: twice the weight waits half as long';
+COMMENT ON COLUMN public.agent_runs.max_parallel IS 'Of the runs below one root so many are worked on at once; null is no limit';
 COMMENT ON COLUMN public.agent_runs.output IS 'Result of the run';
 COMMENT ON COLUMN public.agent_runs.root_run_id IS 'The run itself, or the run on whose hold a child draws';
 COMMENT ON COLUMN public.agent_runs.attempt IS
@@ -98,6 +111,16 @@ COMMENT ON COLUMN public.agent_runs.lease_until IS 'Time of the database; past i
 COMMENT ON COLUMN public.agent_runs.run_seq IS 'Number of the last event of this run; taken in the transaction that writes the event';
 COMMENT ON COLUMN public.agent_runs.session_no IS 'Part of the sandbox session''s name; raised only when a session is lost';
 COMMENT ON COLUMN public.agent_runs.cancel_requested_at IS 'A cancel is on its way: nothing completes the run any more';
+COMMENT ON COLUMN public.agent_runs.parent_step_id IS 'The step of the parent that waits for this run; null where none does';
+COMMENT ON COLUMN public.agent_runs.forked_from IS 'The run whose first steps this one was given; it may be gone';
+COMMENT ON COLUMN public.agent_runs.workspace_key IS
+  'Where object storage keeps the workspace as it was when the sandbox was last left; the next session begins with it';
+COMMENT ON COLUMN public.agent_runs.pause_requested_at IS 'A pause is on its way, or the run is paused: its worker starts no further step';
+COMMENT ON COLUMN public.agent_runs.pause_reason IS 'user or credits; null unless a pause was asked for';
+COMMENT ON COLUMN public.agent_runs.granted_at IS 'When its user last got credits, by the time of the fact: what was exhausted before is not any more';
+COMMENT ON COLUMN public.agent_runs.idle_since IS 'Since when the run waits for input or is paused; null in all other states';
+COMMENT ON COLUMN public.agent_runs.idle_ms IS 'Milliseconds it has waited or been paused so far: they are not of its wall clock';
+COMMENT ON COLUMN public.agent_runs.rests IS 'Attempts that ended in order, to wait or to pause; the others ended with their worker';
 COMMENT ON COLUMN public.agent_runs.planning_done IS 'No further step will be added: the run ends with its last open step';
 COMMENT ON COLUMN public.agent_runs.open_steps IS 'Steps that are pending or running; kept by the triggers of agent_steps';
 COMMENT ON COLUMN public.agent_runs.billable_steps IS 'Steps with usage: settlement waits until credits has recorded as many';
@@ -233,6 +256,44 @@ COMMENT ON COLUMN public.agent_messages.input_tokens IS 'As the model counted; 0
 COMMENT ON COLUMN public.agent_messages.output_tokens IS 'As the model counted; 0 for what it did not produce';
 -- The messages of a step.
 CREATE INDEX agent_messages_step_idx ON public.agent_messages (step_id) WHERE step_id IS NOT NULL;
+
+CREATE TABLE public.agent_questions (
+  id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  run_id uuid NOT NULL,
+  user_id uuid NOT NULL,
+  step_id uuid NOT NULL,
+  kind text NOT NULL CHECK (kind IN ('question', 'approval')),
+  prompt text NOT NULL,
+  choices jsonb,
+  answer_schema jsonb,
+  tool text,
+  tool_input jsonb,
+  default_answer jsonb,
+  status text NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'answered', 'timed_out')),
+  answer jsonb,
+  expires_at timestamptz NOT NULL,
+  answered_at timestamptz,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT agent_questions_answered_check CHECK (status = 'open' OR answered_at IS NOT NULL),
+  CONSTRAINT agent_questions_step_id_kind_key UNIQUE (step_id, kind, user_id),
+  FOREIGN KEY (run_id, user_id) REFERENCES public.agent_runs (id, user_id) ON DELETE CASCADE,
+  FOREIGN KEY (step_id, user_id) REFERENCES public.agent_steps (id, user_id) ON DELETE CASCADE
+);
+COMMENT ON TABLE public.agent_questions IS
+  'What a step asks its user: one question of each kind. A row, so that an answer survives whoever asked';
+COMMENT ON COLUMN public.agent_questions.kind IS 'A question of the human tool, or the approval that a call of a tool needs';
+COMMENT ON COLUMN public.agent_questions.choices IS 'The answers there are, as texts; null where any will do';
+COMMENT ON COLUMN public.agent_questions.answer_schema IS 'JSON Schema of the answer; null where any will do';
+COMMENT ON COLUMN public.agent_questions.tool IS 'What is to be approved; null for a question';
+COMMENT ON COLUMN public.agent_questions.tool_input IS 'The arguments that are approved, and no others';
+COMMENT ON COLUMN public.agent_questions.default_answer IS 'Taken when nobody answers in time; null fails the step';
+COMMENT ON COLUMN public.agent_questions.answer IS 'Of the user, or after expires_at the default';
+COMMENT ON COLUMN public.agent_questions.prompt IS 'As the user is shown it';
+COMMENT ON COLUMN public.agent_questions.answered_at IS 'When it was answered, or its time was up';
+COMMENT ON COLUMN public.agent_questions.expires_at IS 'Time of the database';
+-- The questions of a run, by page; questions whose time is up.
+CREATE INDEX agent_questions_run_idx ON public.agent_questions (run_id, created_at, id);
+CREATE INDEX agent_questions_open_idx ON public.agent_questions (expires_at) WHERE status = 'open';
 
 CREATE TABLE public.agent_memory (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -478,6 +539,14 @@ CREATE POLICY agent_messages_own ON public.agent_messages FOR ALL TO sb_agent_ru
   USING (user_id = (SELECT sb.current_user_id()) AND user_id = (SELECT sb.current_user_id()))
   WITH CHECK (user_id = (SELECT sb.current_user_id()));
 
+ALTER TABLE public.agent_questions ENABLE ROW LEVEL SECURITY;
+CREATE POLICY agent_questions_service ON public.agent_questions FOR ALL TO sb_agent_runner USING (true) WITH CHECK (true);
+CREATE POLICY agent_questions_read ON public.agent_questions FOR SELECT TO authenticated
+  USING (user_id = (SELECT sb.current_user_id()) AND user_id = (SELECT sb.current_user_id()));
+CREATE POLICY agent_questions_own ON public.agent_questions FOR ALL TO sb_agent_runner_user
+  USING (user_id = (SELECT sb.current_user_id()) AND user_id = (SELECT sb.current_user_id()))
+  WITH CHECK (user_id = (SELECT sb.current_user_id()));
+
 ALTER TABLE public.agent_memory ENABLE ROW LEVEL SECURITY;
 CREATE POLICY agent_memory_service ON public.agent_memory FOR ALL TO sb_agent_runner USING (true) WITH CHECK (true);
 CREATE POLICY agent_memory_read ON public.agent_memory FOR SELECT TO authenticated
@@ -487,23 +556,28 @@ CREATE POLICY agent_memory_own ON public.agent_memory FOR ALL TO sb_agent_runner
   WITH CHECK (user_id = (SELECT sb.current_user_id()));
 
 REVOKE ALL ON TABLE
-  public.agent_runs, public.agent_steps, public.agent_artifacts, public.agent_messages, public.agent_memory
+  public.agent_runs, public.agent_steps, public.agent_artifacts, public.agent_messages, public.agent_memory,
+  public.agent_questions
   FROM PUBLIC, anon, authenticated, service_role;
 REVOKE ALL ON FUNCTION public.update_run_statistics(), public.count_new_steps(), public.check_run_completion(), sb.delete_agent_data()
   FROM PUBLIC, anon, authenticated, service_role;
 
 GRANT SELECT ON
-  public.agent_runs, public.agent_steps, public.agent_artifacts, public.agent_messages, public.agent_memory
+  public.agent_runs, public.agent_steps, public.agent_artifacts, public.agent_messages, public.agent_memory,
+  public.agent_questions
   TO authenticated;
 GRANT SELECT, INSERT, UPDATE, DELETE ON
-  public.agent_runs, public.agent_steps, public.agent_artifacts, public.agent_messages, public.agent_memory
+  public.agent_runs, public.agent_steps, public.agent_artifacts, public.agent_messages, public.agent_memory,
+  public.agent_questions
   TO sb_agent_runner;
 GRANT SELECT, INSERT ON
   public.agent_runs, public.agent_steps, public.agent_artifacts, public.agent_messages, public.agent_memory
   TO sb_agent_runner_user;
--- What a cancel changes, and the counters that follow from it. Whose a run is and what it belongs to never changes.
+-- An answer. Only the service asks.
+GRANT SELECT, UPDATE (status, answer, answered_at) ON public.agent_questions TO sb_agent_runner_user;
+-- What a cancel, a pause and an answer change, and the counters that follow from it. Whose a run is and what it belongs to never changes.
 GRANT UPDATE (
-  status, cancel_requested_at, finished_at, updated_at, lease_owner, lease_until, run_seq, error_code, error_message,
+  status, cancel_requested_at, pause_requested_at, pause_reason, idle_since, idle_ms, finished_at, updated_at, lease_owner, lease_until, run_seq, error_code, error_message,
   step_count, open_steps, completed_steps, failed_steps, required_failed_steps, billable_steps, consumed_micro
 ) ON public.agent_runs TO sb_agent_runner_user;
 GRANT UPDATE (status, finished_at) ON public.agent_steps TO sb_agent_runner_user;
@@ -514,6 +588,6 @@ GRANT DELETE ON public.agent_runs, public.agent_memory TO sb_agent_runner_user;
 
 DROP TRIGGER swissbrain_delete_agent_data ON auth.users;
 DROP FUNCTION sb.delete_agent_data();
-DROP TABLE public.agent_memory, public.agent_messages, public.agent_artifacts, public.agent_steps, public.agent_runs;
+DROP TABLE public.agent_questions, public.agent_memory, public.agent_messages, public.agent_artifacts, public.agent_steps, public.agent_runs;
 DROP FUNCTION public.update_run_statistics(), public.count_new_steps(), public.check_run_completion();
 DROP TYPE public.agent_mode, public.tool_type, public.agent_step_status, public.agent_run_status;

@@ -47,6 +47,7 @@ describe('deleting', () => {
         'public.agent_artifacts': 1,
         'public.agent_memory': 1,
         'public.agent_messages': 1,
+        'public.agent_questions': 1,
         'public.agent_runs': 2,
         'public.agent_steps': 1,
         'public.api_idempotency': 1,
@@ -92,12 +93,13 @@ describe('deleting', () => {
     }
   });
 
-  it('a run takes its children, steps, messages and artifacts, and leaves the memory', async () => {
+  it('a run takes its children, steps, messages, questions and artifacts, and leaves the memory', async () => {
     await session.query('DELETE FROM agent_runs WHERE id = $1', [run]);
     expect(difference(before, await takeSnapshot(session))).toEqual({
       gone: {
         'public.agent_artifacts': 1,
         'public.agent_messages': 1,
+        'public.agent_questions': 1,
         'public.agent_runs': 2,
         'public.agent_steps': 1,
       },
@@ -106,10 +108,10 @@ describe('deleting', () => {
     });
   });
 
-  it('a step leaves what came of it', async () => {
+  it('a step takes what it asked and leaves what came of it', async () => {
     await session.query('DELETE FROM agent_steps WHERE id = $1', [step]);
     const { gone, changed } = difference(before, await takeSnapshot(session));
-    expect(gone).toEqual({ 'public.agent_steps': 1 });
+    expect(gone).toEqual({ 'public.agent_questions': 1, 'public.agent_steps': 1 });
     expect(changed).toMatchObject({
       'public.agent_artifacts': ['step_id'],
       'public.agent_messages': ['step_id'],

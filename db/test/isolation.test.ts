@@ -106,7 +106,9 @@ describe('rows of other users', () => {
     const touched: string[] = [];
     for (const { table, role, columns } of reach) {
       const others = `FROM ${table} t WHERE ${ownerOf(table)} IS DISTINCT FROM '${another.sub}'`;
-      const column = ['updated_at', 'finished_at', 'revoked_at'].find((name) => columns.includes(name));
+      const column = ['updated_at', 'finished_at', 'revoked_at', 'answered_at'].find((name) =>
+        columns.includes(name),
+      );
       await onTrial(session, async () => {
         const before = await session.query(`SELECT to_jsonb(t) AS row ${others} ORDER BY 1`);
         const refusal = await refusalOf(session, async () => {

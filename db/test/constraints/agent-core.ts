@@ -51,8 +51,8 @@ export const agentCore: ConstrainedTables = {
   'public.agent_runs': {
     row: runRow,
     second: { id: first, parent_run_id: run },
-    required: `id user_id root_run_id mode kind title inputs options status attempt run_seq session_no planning_done
-      step_count open_steps completed_steps failed_steps required_failed_steps billable_steps consumed_micro held_micro
+    required: `id user_id root_run_id mode kind title inputs options status attempt run_seq session_no idle_ms rests planning_done
+      weight step_count open_steps completed_steps failed_steps required_failed_steps billable_steps consumed_micro held_micro
       created_at updated_at`,
     violations: {
       agent_runs_pkey: [{ id: run, parent_run_id: null }],
@@ -139,6 +139,38 @@ export const agentCore: ConstrainedTables = {
       agent_messages_role_check: [{ role: 'oracle' }],
     },
     foreignKeys: { agent_messages_run_id_user_id_fkey: ofRun, agent_messages_step_id_user_id_fkey: ofStep },
+  },
+  'public.agent_questions': {
+    row: {
+      id: first,
+      run_id: run,
+      user_id: alice,
+      step_id: step,
+      kind: 'question',
+      prompt: 'Which one?',
+      expires_at: '2026-01-02T00:00:00Z',
+    },
+    second: { id: second, kind: 'approval' },
+    required: 'id run_id user_id step_id kind prompt status expires_at created_at',
+    violations: {
+      agent_questions_pkey: [{ id: first }],
+      agent_questions_step_id_kind_key: [{ kind: 'question' }],
+      agent_questions_kind_check: [{ kind: 'demand' }],
+      agent_questions_status_check: [{ status: 'ignored', answered_at: 'now' }],
+      agent_questions_answered_check: [{ status: 'answered' }],
+    },
+    foreignKeys: {
+      agent_questions_run_id_user_id_fkey: {
+        broken: [{ run_id: nobody }, { user_id: bob, step_id: fourth }],
+        given: bobsStep,
+        onDelete: 'cascades',
+      },
+      agent_questions_step_id_user_id_fkey: {
+        broken: [{ step_id: nobody }, { step_id: fourth }],
+        given: bobsStep,
+        onDelete: 'cascades',
+      },
+    },
   },
   'public.agent_memory': {
     row: { id: first, user_id: alice, run_id: run, key: 'a', content: 'content' },

@@ -8,6 +8,12 @@ import {
   renewStatement,
 } from '../../../services/agent-runner/src/store/leases.ts';
 import { listMessages } from '../../../services/agent-runner/src/store/messages.ts';
+import {
+  expiredStatement,
+  findAskedStatement,
+  listQuestions,
+  lockQuestion,
+} from '../../../services/agent-runner/src/store/questions.ts';
 import { findRun, listHolds, listRuns, lockRun } from '../../../services/agent-runner/src/store/runs.ts';
 import {
   listBillable,
@@ -80,7 +86,8 @@ export const agentCoreUses: readonly Use[] = [
     file: `${store}/leases.ts`,
     indexes: ['agent_runs_active_idx'],
     as: service,
-    run: ({ database }) => database.serviceStatement(overdueStatement(3_600_000, 100)),
+    run: ({ database }) =>
+      database.serviceStatement(overdueStatement({ wallMs: 3_600_000, idleMs: 86_400_000 }, 100)),
   },
   {
     by: 'the claim and the lease of a worker',
@@ -174,6 +181,24 @@ export const agentCoreUses: readonly Use[] = [
     indexes: ['agent_messages_run_id_message_index_key'],
     as: service,
     run: ({ tx }) => listMessages(tx, run, -1, 100),
+  },
+  {
+    by: 'GET /v1/runs/:id/questions, an answer, and the step that has asked',
+    file: `${store}/questions.ts`,
+    indexes: ['agent_questions_run_idx', 'agent_questions_pkey', 'agent_questions_step_id_kind_key'],
+    as: service,
+    run: async ({ tx, database }) => {
+      await listQuestions(tx, run, { after: undefined, limit: 21 });
+      await lockQuestion(tx, run, nobody);
+      await database.serviceStatement(findAskedStatement(nobody, 'question'));
+    },
+  },
+  {
+    by: 'the sweep of questions whose time is up',
+    file: `${store}/questions.ts`,
+    indexes: ['agent_questions_open_idx'],
+    as: service,
+    run: ({ database }) => database.serviceStatement(expiredStatement(100)),
   },
   {
     by: 'a message by its id',

@@ -13,6 +13,12 @@ const settings = baseConfigSchema.extend({
   RUN_MAX_SECONDS: seconds(3_600),
   /** Workers that may take a run over before it fails. */
   RUN_MAX_ATTEMPTS: z.coerce.number().int().min(1).default(50),
+  /** A run that waits for its user or is paused for longer ends `timed_out`. */
+  RUN_MAX_IDLE_SECONDS: seconds(30 * 24 * 3_600),
+  /** How long a question to the user stays open unless it says so itself. */
+  QUESTION_TIMEOUT_SECONDS: seconds(24 * 3_600),
+  /** A cancel ends the run within so long, whatever its worker does. */
+  RUN_CANCEL_SECONDS: z.coerce.number().min(1).max(300).default(5),
   /** How long a worker may be silent before another takes its run over. */
   RUN_LEASE_SECONDS: z.coerce.number().int().min(2).max(600).default(15),
   RUN_DISPATCH_POLL_MS: z.coerce.number().int().min(20).default(1_000),
@@ -35,6 +41,13 @@ const settings = baseConfigSchema.extend({
     .int()
     .positive()
     .default(100 * 1024 * 1024),
+
+  /** Larger workspaces are not saved: their sandbox is left as it is while a run waits. */
+  WORKSPACE_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(1024 * 1024 * 1024),
 
   /**
    * `local` starts sandboxes as processes of this machine: for development, refused in production. `kubernetes` starts

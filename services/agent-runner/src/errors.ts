@@ -3,6 +3,10 @@ import { defineErrors } from '@swissbrain/service-kit/errors';
 /** Every error that agent-runner itself answers with. */
 export const errors = defineErrors({
   run_not_found: { status: 404, title: 'No such run' },
+  run_not_open: { status: 409, title: 'The run has ended' },
+  question_not_found: { status: 404, title: 'No such question' },
+  question_closed: { status: 409, title: 'The question takes no answer any more' },
+  invalid_answer: { status: 422, title: 'The answer does not fit the question' },
   artifact_not_found: { status: 404, title: 'No such artifact' },
   invalid_playbook: { status: 422, title: 'The playbook cannot run' },
   invalid_run: { status: 422, title: 'The run cannot be created' },

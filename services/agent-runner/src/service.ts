@@ -11,24 +11,30 @@ import { chooseModels } from './agent/models.ts';
 import { loadModes } from './agent/modes.ts';
 import type { Config } from './config.ts';
 import { creditsConsumers } from './consumers/credits.ts';
+import { requestConsumers } from './consumers/requests.ts';
 import { createDeltas } from './follow/deltas.ts';
 import { createLiveEvents } from './follow/live-events.ts';
-import { createNudges, type Nudges } from './follow/nudges.ts';
+import { createNudges } from './follow/nudges.ts';
 import { startDispatcher } from './jobs/dispatcher.ts';
 import { workOnOffers } from './jobs/execute-run.ts';
-import type { Loop } from './jobs/loop.ts';
-import { startHoldHeartbeat, startLeaseRenewal, startSweep } from './jobs/reconcilers.ts';
+import { startCancels, startHoldHeartbeat, startLeaseRenewal, startSweep } from './jobs/reconcilers.ts';
 import { renewLeases } from './operations/claims.ts';
+import type { RunWakes } from './operations/questions.ts';
 import { registerArtifactRoutes } from './routes/artifacts.ts';
+import { registerQuestionRoutes } from './routes/questions.ts';
+import { registerControlRoutes } from './routes/run-control.ts';
 import { registerEventRoutes } from './routes/run-events.ts';
+import { registerForkRoutes } from './routes/run-forks.ts';
 import { registerRunRoutes } from './routes/runs.ts';
 import { registerToolRoutes } from './routes/tools.ts';
 import { serveBillableSteps } from './rpc/billable-steps.ts';
 import { serveEstimateRun } from './rpc/estimate-run.ts';
 import { createSandboxDriver } from './sandbox/drivers.ts';
 import { createLocalStore } from './storage/local-store.ts';
+import { agentTool } from './tools/agent.ts';
 import { codeTool } from './tools/code.ts';
 import { fileTool } from './tools/file.ts';
+import { humanTool } from './tools/human.ts';
 import { createLlmTool } from './tools/llm.ts';
 import { createToolRegistry } from './tools/registry.ts';
 import type { Tool } from './tools/tool.ts';
@@ -49,9 +55,17 @@ function createEngine(platform: Platform, config: Config, extraTools: readonly T
     modes: loadModes(config.MODES_DIR ?? null, overrideOf),
     deltas: createDeltas(platform.nats, platform.isNatsConnected, log),
     wallMs: config.RUN_MAX_SECONDS * 1_000,
+    idleMs: config.RUN_MAX_IDLE_SECONDS * 1_000,
     driver: createSandboxDriver(config, platform),
     objects: createLocalStore(resolve(config.STORAGE_DIR)),
-    tools: createToolRegistry([codeTool, fileTool, createLlmTool(choice, clock), ...extraTools]),
+    tools: createToolRegistry([
+      codeTool,
+      fileTool,
+      humanTool,
+      agentTool,
+      createLlmTool(choice, clock),
+      ...extraTools,
+    ]),
     live: createLiveRuns({
       leaseMs,
       clock,
@@ -62,12 +76,14 @@ function createEngine(platform: Platform, config: Config, extraTools: readonly T
       maxAttempts: config.RUN_MAX_ATTEMPTS,
       goalMaxSteps: config.GOAL_MAX_STEPS,
       artifactMaxBytes: config.ARTIFACTS_MAX_BYTES,
+      workspaceMaxBytes: config.WORKSPACE_MAX_BYTES,
+      questionTimeoutMs: config.QUESTION_TIMEOUT_SECONDS * 1_000,
     },
   };
 }
 
 /** Starts what works on runs. Stopping goes backwards: no new offers, then the runs are left, then the leases end. */
-function startWork(platform: Platform, engine: Engine, config: Config): { dispatcher: Loop; nudges: Nudges } {
+function startWork(platform: Platform, engine: Engine, config: Config): RunWakes {
   const { release, jobs } = platform;
   const leases = startLeaseRenewal(engine);
   release.add('leases', () => leases.stop());
@@ -84,18 +100,28 @@ function startWork(platform: Platform, engine: Engine, config: Config): { dispat
   workOnOffers(jobs, engine, config.RUN_CONCURRENCY, dispatcher.wake);
   const holds = startHoldHeartbeat(engine, config.RUN_HOLD_HEARTBEAT_MS);
   release.add('holds', () => holds.stop());
-  const sweep = startSweep(engine, config.RUN_SWEEP_MS);
+  const wakes: RunWakes = {
+    dispatcher: dispatcher.wake,
+    worker: nudges.send,
+    sweep: () => sweep.wake(),
+  };
+  const sweep = startSweep(engine, config.RUN_SWEEP_MS, wakes);
   release.add('sweep', () => sweep.stop());
-  return { dispatcher, nudges };
+  const cancels = startCancels(engine, config.RUN_CANCEL_SECONDS * 1_000);
+  release.add('cancels', () => cancels.stop());
+  return wakes;
 }
 
-function registerRoutes(platform: Platform, engine: Engine, config: Config, nudges: Nudges): void {
+function registerRoutes(platform: Platform, engine: Engine, config: Config, wakes: RunWakes): void {
   const { http, database, clock, release, nats, log, metrics } = platform;
   const { objects, tools, choice } = engine;
   const live = createLiveEvents(nats, log);
   release.add('live events', live.close);
   const modelReason = 'reason' in choice ? choice.reason : null;
-  registerRunRoutes(http, { database, tools, objects, modelReason, nudge: nudges.send });
+  registerControlRoutes(http, { database, wakes });
+  registerForkRoutes(http, { database, tools, objects, modelReason });
+  registerQuestionRoutes(http, { database, wakes });
+  registerRunRoutes(http, { database, tools, objects, modelReason });
   const followers = gauge(metrics, 'run_followers', 'Clients that follow a run', []);
   registerEventRoutes(http, {
     database,
@@ -122,10 +148,15 @@ export async function startService(
   const platform = await openPlatform('agent-runner', config);
   try {
     const engine = createEngine(platform, config, extraTools);
-    const { dispatcher, nudges } = startWork(platform, engine, config);
-    registerRoutes(platform, engine, config, nudges);
+    const wakes = startWork(platform, engine, config);
+    registerRoutes(platform, engine, config, wakes);
     serveBillableSteps(platform.rpc, platform.database);
-    const consumers = creditsConsumers({ dispatcher: dispatcher.wake, worker: nudges.send });
+    const { tools, objects } = engine;
+    const modelReason = 'reason' in engine.choice ? engine.choice.reason : null;
+    const consumers = [
+      ...creditsConsumers(wakes),
+      ...requestConsumers({ tools, objects, modelReason }, wakes),
+    ];
     serveDeadLetters(platform, consumers);
     await startConsumers(platform, consumers);
     return await serve(platform);

@@ -112,10 +112,12 @@ describe('a goal without a model', () => {
     expect(list.items.map((tool) => [tool.name, tool.available])).toEqual([
       ['code', true],
       ['file', true],
+      ['human', true],
+      ['agent', true],
       ['llm', false],
       ['gate', true],
     ]);
-    expect(list.items[2]?.reason).toContain('MODEL_NAME');
+    expect(list.items[4]?.reason).toContain('MODEL_NAME');
     expect(list.items[0]).toMatchObject({
       effect: 'write',
       resume: 'lookup',

@@ -20,7 +20,11 @@ afterAll(async () => {
   await clone?.drop();
 });
 
-const consumers = creditsConsumers({ dispatcher: () => undefined, worker: () => undefined });
+const consumers = creditsConsumers({
+  dispatcher: () => undefined,
+  worker: () => undefined,
+  sweep: () => undefined,
+});
 type Durable = keyof typeof samples;
 
 /** What each consumer hears of a run. A new consumer has its line here, and its place in a story below. */
@@ -35,7 +39,10 @@ const samples = {
     },
   },
   'deny-run': { reason: 'insufficient', required_micro: '7000000', available_micro: '1500000' },
-  'stop-exhausted-run': { debt_micro: '1000', reason: 'budget' },
+  'stop-exhausted-run': { debt_micro: '1000', reason: 'balance' },
+  'resume-granted-run': {
+    ...{ grant_id: randomUUID(), grant_source: 'adjustment', amount_micro: '1000', available_micro: '1000' },
+  },
   'stop-expired-run': { consumed_micro: '0', released_micro: '5000000' },
 } as const;
 
@@ -54,7 +61,12 @@ const stories: readonly {
   {
     of: 'whose credits are used up',
     told: ['admit-run', 'stop-exhausted-run'],
-    ends: { status: 'failed', error_code: 'insufficient_credits', closings: 1 },
+    ends: { status: 'paused', error_code: null, closings: 0 },
+  },
+  {
+    of: 'that got more of them',
+    told: ['admit-run', 'stop-exhausted-run', 'resume-granted-run'],
+    ends: { status: 'queued', error_code: null, closings: 0 },
   },
   {
     of: 'whose hold has expired',
@@ -69,7 +81,7 @@ async function pendingRun(): Promise<{ id: string; user: string }> {
   await database.withUser(principalFor(user), (tx) =>
     insertRun(tx, {
       ...{ id, userId: user, tenantId: null, kind: 'goal', mode: 'general', title: 'run', goal: 'go' },
-      ...{ playbook: null, inputs: {}, budgetMicro: null, planningDone: false },
+      ...{ playbook: null, inputs: {}, options: {}, budgetMicro: null, planningDone: false },
     }),
   );
   return { id, user };
@@ -127,7 +139,10 @@ describe('in whatever order and however often it is told, it ends the same: a ru
   });
 
   it('of whose consumers none is missing here', () => {
-    const declared = Object.keys(eventConsumers['agent-runner']).sort();
+    const declared = Object.entries(eventConsumers['agent-runner'])
+      .filter(([, event]) => event.source === 'credits')
+      .map(([durable]) => durable)
+      .sort();
     expect(consumers.map(({ durable }) => durable).sort()).toEqual(declared);
     expect(Object.keys(samples).sort()).toEqual(declared);
     expect([...new Set(stories.flatMap(({ told }) => told))].sort()).toEqual(declared);

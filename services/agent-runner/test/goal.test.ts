@@ -86,7 +86,7 @@ describe('a goal', () => {
     ).toEqual(['artifacts/answer.txt']);
 
     expect(model.requests[0]).toMatchObject({ authorization: 'Bearer a key', model: 'scripted' });
-    expect(model.requests[0]?.tools).toEqual(['code', 'file']);
+    expect(model.requests[0]?.tools).toEqual(['code', 'file', 'human', 'agent']);
     expect(model.requests[0]?.messages.map((message) => message.role)).toEqual(['system', 'user']);
     const second = model.requests[1]?.messages ?? [];
     expect(second.map((message) => message.role)).toEqual(['system', 'user', 'assistant', 'tool', 'tool']);
@@ -158,10 +158,8 @@ describe('a goal', () => {
 
     runner.credits.onRequest = () => ({ hold: 1_000_000n });
     const poor = await user.create({ goal: 'too dear' });
-    expect(await user.ended(poor.id)).toMatchObject({
-      status: 'failed',
-      error: { code: 'insufficient_credits' },
-    });
+    await waitFor(async () => (await user.run(poor.id)).status === 'paused', { describe: 'the pause' });
+    expect(await user.run(poor.id)).toMatchObject({ pause_reason: 'credits' });
   });
 
   it('says live, to those who follow, what the model says; what is kept is in its messages', async () => {

@@ -283,11 +283,12 @@ describe('credits', () => {
     expect(asked[0]?.key).toContain((await user.steps(run.id))[1]?.id);
   });
 
-  it('that cannot be raised fail the run before the step starts', async () => {
+  it('that the budget of the run does not allow fail it before the step starts', async () => {
     runner.credits.onRequest = hold(3_000_000n);
-    const run = await user.create(
-      playbookOf([gateStep('a', 'pass', { cost: 2 }), gateStep('b', 'pass', { cost: 4, needs: ['a'] })]),
-    );
+    const run = await user.create({
+      ...playbookOf([gateStep('a', 'pass', { cost: 2 }), gateStep('b', 'pass', { cost: 4, needs: ['a'] })]),
+      budget: '3',
+    });
     expect(await user.ended(run.id)).toMatchObject({
       status: 'failed',
       error: { code: 'insufficient_credits' },
@@ -299,7 +300,7 @@ describe('credits', () => {
   });
 
   it.each([
-    ['exhausted', creditsExhausted, { debt_micro: '1' }, 'insufficient_credits'],
+    ['exhausted', creditsExhausted, { debt_micro: '1', reason: 'budget' }, 'insufficient_credits'],
     ['expired', creditsExpired, { consumed_micro: '0', released_micro: '0' }, 'reservation_expired'],
   ] as const)('that are %s stop a running run', async (name, event, data, code) => {
     const run = await user.create(playbookOf([gateStep('a', `stuck-${name}`)]));

@@ -109,6 +109,36 @@ export interface AgentMessagesTable {
   created_at: Generated<Timestamp>;
 }
 
+/** What a step asks its user: one question of each kind. A row, so that an answer survives whoever asked. */
+export interface AgentQuestionsTable {
+  id: Generated<string>;
+  run_id: string;
+  user_id: string;
+  step_id: string;
+  /** A question of the human tool, or the approval that a call of a tool needs. */
+  kind: 'question' | 'approval';
+  /** As the user is shown it. */
+  prompt: string;
+  /** The answers there are, as texts; null where any will do. */
+  choices: NullableJson;
+  /** JSON Schema of the answer; null where any will do. */
+  answer_schema: NullableJson;
+  /** What is to be approved; null for a question. */
+  tool: string | null;
+  /** The arguments that are approved, and no others. */
+  tool_input: NullableJson;
+  /** Taken when nobody answers in time; null fails the step. */
+  default_answer: NullableJson;
+  status: Generated<'open' | 'answered' | 'timed_out'>;
+  /** Of the user, or after expires_at the default. */
+  answer: NullableJson;
+  /** Time of the database. */
+  expires_at: Timestamp;
+  /** When it was answered, or its time was up. */
+  answered_at: NullableTimestamp;
+  created_at: Generated<Timestamp>;
+}
+
 /** One run of an agent: a playbook that was given or a goal that the model plans for. */
 export interface AgentRunsTable {
   id: Generated<string>;
@@ -118,6 +148,10 @@ export interface AgentRunsTable {
   parent_run_id: string | null;
   /** The run itself, or the run on whose hold a child draws. */
   root_run_id: string;
+  /** The step of the parent that waits for this run; null where none does. */
+  parent_step_id: string | null;
+  /** The run whose first steps this one was given; it may be gone. */
+  forked_from: string | null;
   mode: Generated<AgentMode>;
   kind: 'playbook' | 'goal';
   title: string;
@@ -140,8 +174,22 @@ export interface AgentRunsTable {
   run_seq: Generated<bigint>;
   /** Part of the sandbox session's name; raised only when a session is lost. */
   session_no: Generated<number>;
+  /** Where object storage keeps the workspace as it was when the sandbox was last left; the next session begins with it. */
+  workspace_key: string | null;
   /** A cancel is on its way: nothing completes the run any more. */
   cancel_requested_at: NullableTimestamp;
+  /** A pause is on its way, or the run is paused: its worker starts no further step. */
+  pause_requested_at: NullableTimestamp;
+  /** user or credits; null unless a pause was asked for. */
+  pause_reason: string | null;
+  /** When its user last got credits, by the time of the fact: what was exhausted before is not any more. */
+  granted_at: NullableTimestamp;
+  /** Since when the run waits for input or is paused; null in all other states. */
+  idle_since: NullableTimestamp;
+  /** Milliseconds it has waited or been paused so far: they are not of its wall clock. */
+  idle_ms: Generated<bigint>;
+  /** Attempts that ended in order, to wait or to pause; the others ended with their worker. */
+  rests: Generated<number>;
   /** No further step will be added: the run ends with its last open step. */
   planning_done: Generated<boolean>;
   /** All steps, as the next four kept by the triggers of agent_steps. */
@@ -166,6 +214,10 @@ export interface AgentRunsTable {
   reservation_id: string | null;
   /** Frozen prices and tier limits as credits.reserved gave them. */
   reservation: NullableJson;
+  /** Of its tier in the waiting line: twice the weight waits half as long. */
+  weight: Generated<number>;
+  /** Of the runs below one root so many are worked on at once; null is no limit. */
+  max_parallel: number | null;
   /** Result of the run. */
   output: NullableJson;
   error_code: string | null;
@@ -219,6 +271,7 @@ export interface AgentRunnerDatabase {
   agent_artifacts: AgentArtifactsTable;
   agent_memory: AgentMemoryTable;
   agent_messages: AgentMessagesTable;
+  agent_questions: AgentQuestionsTable;
   agent_runs: AgentRunsTable;
   agent_steps: AgentStepsTable;
   api_idempotency: ApiIdempotencyTable;

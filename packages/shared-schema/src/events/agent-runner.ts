@@ -35,6 +35,41 @@ export const runRequested = runEvent('run.requested', {
 export const runQueued = runEvent('run.queued', { reservation_id: uuid });
 export const runStarted = runEvent('run.started', { attempt: z.number().int().positive() });
 
+/** Why a run that waits holds no worker: for answers of its user, or for runs that it started. */
+const waitsFor = z.enum(['input', 'children']);
+export const runWaiting = runEvent('run.waiting', {
+  waits_for: waitsFor,
+  /** The questions that are open; empty when it waits for children alone. */
+  questions: z.array(
+    z.object({
+      question_id: uuid,
+      step_id: uuid,
+      kind: z.enum(['question', 'approval']),
+      prompt: z.string(),
+    }),
+  ),
+});
+/** Held by its user, or by credits until there are more of them. Nothing is begun until it is resumed. */
+export const runPaused = runEvent('run.paused', { reason: z.enum(['user', 'credits']) });
+/** Back in the waiting line after it waited or was paused; run.started follows when a worker has it. */
+export const runResumed = runEvent('run.resumed', { after: z.enum(['waiting_input', 'paused']) });
+const question = {
+  question_id: uuid,
+  step_id: uuid,
+  kind: z.enum(['question', 'approval']),
+};
+/** A step asks; the run may go on with others beside it. */
+export const runQuestionAsked = runEvent('run.question_asked', {
+  ...question,
+  prompt: z.string(),
+  expires_at: z.iso.datetime({ offset: true }),
+});
+/** The answer itself stays with the question. */
+export const runQuestionAnswered = runEvent('run.question_answered', {
+  ...question,
+  by: z.enum(['user', 'timeout']),
+});
+
 const step = {
   step_id: uuid,
   step_key: z.string(),
@@ -81,6 +116,11 @@ export const agentRunnerEvents = [
   runRequested,
   runQueued,
   runStarted,
+  runWaiting,
+  runPaused,
+  runResumed,
+  runQuestionAsked,
+  runQuestionAnswered,
   stepStarted,
   stepCompleted,
   stepFailed,

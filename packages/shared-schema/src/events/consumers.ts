@@ -12,11 +12,14 @@ import {
   creditsDenied,
   creditsExhausted,
   creditsExpired,
+  creditsGranted,
   creditsReserved,
   userCreated,
   userDeleted,
 } from './credits.ts';
 import type { EventDefinition } from './envelope.ts';
+import { scheduleFired } from './scheduler.ts';
+import { researchItemCancelled, researchItemRequested } from './wide-research.ts';
 
 /**
  * Who listens to what, by the name of the durable without its service. The server's permissions are made from it:
@@ -27,7 +30,11 @@ export const eventConsumers: Readonly<Record<ServiceName, Readonly<Record<string
     'admit-run': creditsReserved,
     'deny-run': creditsDenied,
     'stop-exhausted-run': creditsExhausted,
+    'resume-granted-run': creditsGranted,
     'stop-expired-run': creditsExpired,
+    'start-scheduled-run': scheduleFired,
+    'start-research-item': researchItemRequested,
+    'cancel-research-item': researchItemCancelled,
   },
   credits: {
     'user-created': userCreated,

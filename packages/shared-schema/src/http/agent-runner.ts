@@ -91,6 +91,16 @@ export const fileInput = z.strictObject({
   content_base64: z.base64(),
 });
 
+/**
+ * Which calls of tools need the user's approval: those of destructive tools, none (whoever creates the run approves
+ * them all), or those of exactly the tools that are named.
+ */
+export const approvalPolicy = z.union([
+  z.enum(['destructive', 'never']),
+  z.array(z.string().min(1).max(64)).max(100),
+]);
+export type ApprovalPolicy = z.infer<typeof approvalPolicy>;
+
 export const createRunBody = z.strictObject({
   /** Checked by the service itself, so that an error can name the step. */
   playbook: playbookSchema.optional(),
@@ -100,8 +110,43 @@ export const createRunBody = z.strictObject({
   inputs: z.record(keyed, z.union([z.string(), z.number(), z.boolean(), fileInput])).default({}),
   /** The most this run may spend; caps the hold and every extension of it. */
   budget: creditsText.optional(),
+  approvals: approvalPolicy.default('destructive'),
 });
 export type CreateRunBody = z.infer<typeof createRunBody>;
+
+/** What a fork changes; steps before `from_step` that have completed and are not edited are taken over. */
+export const forkRunBody = z.strictObject({
+  /** Index of the first step to do again; without it the first that has not completed. */
+  from_step: z.number().int().min(0).max(1_000_000).optional(),
+  /** Takes the place of the playbook of the run. */
+  playbook: playbookSchema.optional(),
+  /** Values to replace; files stay as they are. */
+  inputs: z.record(keyed, z.union([z.string(), z.number(), z.boolean()])).optional(),
+  title: z.string().min(1).max(200).optional(),
+  budget: creditsText.optional(),
+  approvals: approvalPolicy.optional(),
+});
+export type ForkRunBody = z.infer<typeof forkRunBody>;
+export const retryRunBody = forkRunBody.pick({ from_step: true });
+export const replayRunBody = forkRunBody.pick({ playbook: true, inputs: true });
+
+/** A dry run from recorded results. */
+export const replayView = z.object({
+  run_id: uuid,
+  /** True when every step has a recorded result that still holds. */
+  same: z.boolean(),
+  first_difference: z.string().nullable(),
+  steps: z.array(
+    z.object({
+      key: z.string(),
+      index: z.number().int(),
+      verdict: z.enum(['recorded', 'differs', 'not_recorded', 'not_reached']),
+      reason: z.string().nullable(),
+      output: z.unknown(),
+    }),
+  ),
+});
+export type ReplayView = z.infer<typeof replayView>;
 
 export const runFailure = z.object({ code: z.string(), message: z.string() });
 
@@ -114,8 +159,11 @@ export const runView = z.object({
   status: runStatus,
   /** True from the request until the run has ended. */
   cancel_requested: z.boolean(),
+  /** Null unless a pause is on its way or the run is paused. */
+  pause_reason: z.enum(['user', 'credits']).nullable(),
   parent_run_id: uuid.nullable(),
   root_run_id: uuid,
+  forked_from: uuid.nullable(),
   attempt: z.number().int(),
   /** The place of the run's newest event; where to follow from. */
   run_seq: z.number().int(),
@@ -229,6 +277,38 @@ export const toolView = z.object({
   input_schema: z.record(z.string(), z.unknown()),
 });
 export const toolList = z.object({ items: z.array(toolView) });
+
+export const questionStatus = z.enum(['open', 'answered', 'timed_out', 'withdrawn']);
+export const questionView = z.object({
+  id: uuid,
+  run_id: uuid,
+  step_id: uuid,
+  kind: z.enum(['question', 'approval']),
+  prompt: z.string(),
+  /** The answers there are; null where any will do. */
+  choices: z.array(z.string()).nullable(),
+  /** JSON Schema of the answer; null where any will do. */
+  answer_schema: z.unknown(),
+  /** What is to be approved; null for a question. */
+  tool: z.string().nullable(),
+  tool_input: z.unknown(),
+  default_answer: z.unknown(),
+  /** `withdrawn`: the run ended before there was an answer. */
+  status: questionStatus,
+  answer: z.unknown(),
+  expires_at: timestamp,
+  answered_at: timestamp.nullable(),
+  created_at: timestamp,
+});
+export type QuestionView = z.infer<typeof questionView>;
+export const questionPage = pageOf(questionView);
+export const questionParams = z.object({ id: uuid, question_id: uuid });
+export const listQuestionsQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  cursor: z.string().max(500).optional(),
+});
+/** Of an approval the answer is `approve` or `deny`. */
+export const answerBody = z.strictObject({ answer: z.json() });
 
 export const runParams = z.object({ id: uuid });
 export const listRunsQuery = z.object({

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import type { SandboxSession } from '../sandbox/driver.ts';
 import { SandboxError } from '../sandbox/errors.ts';
 import { type ObjectStore, ObjectStoreError } from '../storage/object-store.ts';
 import type { NewArtifact } from '../store/advance.ts';
 import { mediaTypeOf } from '../tools/media-type.ts';
+import { derivedId } from './derived-id.ts';
 
 /** A file that was to be kept and cannot be. */
 export class ArtifactFailure extends Error {
@@ -14,18 +14,6 @@ export class ArtifactFailure extends Error {
     super(message);
     this.code = code;
   }
-}
-
-/**
- * The id of an artifact, made from what makes it unique: the same file kept again, by a successor or a later
- * step, is the same artifact. A UUID of version 8 (RFC 9562).
- */
-function artifactId(runId: string, name: string, sha256: string): string {
-  const bytes = createHash('sha256').update(`${runId}\0${name}\0${sha256}`).digest().subarray(0, 16);
-  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6);
-  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
-  const hex = bytes.toString('hex');
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
 }
 
 export interface KeepFiles {
@@ -44,7 +32,7 @@ export async function keepFile(path: string, keep: KeepFiles): Promise<NewArtifa
   try {
     const stored = await keep.objects.put(keep.session.getFile(path), { maxBytes: keep.maxBytes });
     return {
-      id: artifactId(keep.runId, path, stored.sha256),
+      id: derivedId(keep.runId, path, stored.sha256),
       stepId: keep.stepId,
       kind: 'output',
       name: path,

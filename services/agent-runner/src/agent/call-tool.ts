@@ -4,6 +4,8 @@ import { SandboxError } from '../sandbox/errors.ts';
 import type { NewArtifact } from '../store/advance.ts';
 import type { Tool, ToolContext, ToolResult } from '../tools/tool.ts';
 import { ArtifactFailure, keepArtifactsFolder, keepFile } from './artifacts.ts';
+import { ask, refusal } from './ask.ts';
+import { runChild } from './child.ts';
 import type { RunContext } from './run-context.ts';
 
 /** One call of a tool by a step. */
@@ -64,6 +66,8 @@ async function callWithinTime(context: RunContext, call: ToolCall, input: unknow
     log: context.log,
     sandbox: () => context.workspace.session(),
     sandboxSeconds: context.sandboxSeconds,
+    child: (request) => runChild(context, call.stepId, request),
+    ask: (question) => ask(context, call.stepId, question),
   };
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const stop = () => reject(within.reason);
@@ -111,6 +115,8 @@ export async function callTool(context: RunContext, call: ToolCall): Promise<Cal
     const detail = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ');
     return outcome(failed('bad_input', detail));
   }
+  const refused = await refusal(context, call.stepId, call.tool, parsed.data);
+  if (refused) return outcome({ output: null, usage: [], failure: refused });
   if (call.tool.resume === 'unknown' && !(await beginOnce(context.database, context.claim, call.stepId))) {
     return outcome(failed(interrupted.code, interrupted.message));
   }

@@ -28,5 +28,7 @@ export interface Engine {
   readonly owner: string;
   readonly leaseMs: number;
   readonly wallMs: number;
+  /** The longest a run may wait or be paused. */
+  readonly idleMs: number;
   readonly settings: RunSettings;
 }

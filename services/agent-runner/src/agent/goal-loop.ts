@@ -9,7 +9,7 @@ import type { GoalState } from './goal-state.ts';
 import { runAskedCalls } from './goal-tools.ts';
 import { nextTurn } from './goal-turns.ts';
 import type { RunContext } from './run-context.ts';
-import { RunFailed } from './stops.ts';
+import { RunFailed, RunStopped } from './stops.ts';
 
 /** Takes the conversation up where the rows leave it, and goes on to the final answer. */
 async function converse(state: GoalState): Promise<void> {
@@ -18,6 +18,7 @@ async function converse(state: GoalState): Promise<void> {
   const mostCalls = Math.min(settings.goalMaxSteps, mode.limits.max_steps);
   for (;;) {
     context.signal.throwIfAborted();
+    if (context.live.pausing) throw new RunStopped('paused');
     const next = nextTurn(state.log);
     if (next.turn === 'done') {
       const artifacts = await loadOutputs(database, context.run.id);

@@ -124,9 +124,12 @@ async function beside(state: GoalState, calls: readonly Ready[]): Promise<void> 
   try {
     for (const ready of calls) {
       while (running.size >= limit) await Promise.race(running);
+      context.waits.enter();
       // One after the other: each raises the hold, if need be, by what it lacks.
       const step = await start(state, ready);
-      const work = perform(state, ready, step, signal).finally(() => running.delete(work));
+      const work = perform(state, ready, step, signal)
+        .then(context.waits.leave)
+        .finally(() => running.delete(work));
       running.add(work);
     }
     await Promise.all(running);

@@ -6,7 +6,8 @@ import { extendReservation } from '@swissbrain/shared-schema/rpc/credits';
 import { type Budget, shortfall } from '../domain/budget.ts';
 import { priceUsage, type Usage } from '../domain/usage.ts';
 import { type Claim, raiseHold } from '../operations/claims.ts';
-import { RunFailed } from './stops.ts';
+import { pauseRow, resumeRow } from '../store/rests.ts';
+import { RunFailed, RunStopped } from './stops.ts';
 
 const firstWaitMs = 200;
 const longestWaitMs = 5_000;
@@ -17,6 +18,10 @@ export interface HoldDeps {
   readonly rpc: Rpc;
   readonly claim: Claim;
   readonly reservationId: string;
+  /** Part of the key of a question: a run that was resumed asks anew. */
+  readonly rests: number;
+  /** The most the user will spend on the run, in micro-credits. */
+  readonly budgetMicro: bigint | null;
   readonly signal: AbortSignal;
 }
 
@@ -38,9 +43,25 @@ async function extend(deps: HoldDeps, amount: bigint, key: string) {
 }
 
 /**
+ * With too few credits the run is to pause until more are granted. Asked once more under the pause: a grant that came
+ * before it would not resume the run. Beyond the run's own budget no grant helps.
+ */
+async function askPausing(deps: HoldDeps, missing: bigint, key: string, held: bigint) {
+  const { database, claim, budgetMicro } = deps;
+  if (budgetMicro !== null && held + missing > budgetMicro) {
+    throw new RunFailed('insufficient_credits', 'the budget of this run does not cover the next step');
+  }
+  await database.withService((tx) => pauseRow(tx, claim.runId, 'credits'));
+  const answer = await extend(deps, missing, `${key}:paused`);
+  if (answer.status === 'insufficient') throw new RunStopped('paused');
+  await database.withService((tx) => resumeRow(tx, claim.runId, 'paused', 'credits'));
+  return answer;
+}
+
+/**
  * Makes sure that a step's worst case fits into the hold, and raises it where it does not. The key carries the
  * amount: after a crash the same question is asked again and answered once.
- * @throws RunFailed insufficient_credits, reservation_closed
+ * @throws RunFailed insufficient_credits, reservation_closed; RunStopped paused, when there are no credits now
  */
 export async function makeRoom(
   deps: HoldDeps,
@@ -50,14 +71,16 @@ export async function makeRoom(
 ): Promise<void> {
   const missing = shortfall(budget, priceUsage(worstCase, budget.prices));
   if (missing === 0n) return;
-  const answer = await extend(deps, missing, `step:${stepId}:${budget.held}:${missing}`);
+  const key = `step:${stepId}:${deps.rests}:${budget.held}:${missing}`;
+  let answer = await extend(deps, missing, key);
+  if (answer.status === 'insufficient') answer = await askPausing(deps, missing, key, budget.held);
   if (answer.status === 'closed') {
     throw new RunFailed('reservation_closed', 'the hold of credits for this run has ended');
   }
-  const held = BigInt(answer.held_micro);
-  if (answer.status !== 'insufficient' && held > budget.held) {
-    budget.held = held;
-    await raiseHold(deps.database, deps.claim, held);
+  if (answer.status !== 'insufficient') {
+    // By what was asked, not to what is held: runs below one root raise the same hold, each for itself.
+    budget.held += missing;
+    await raiseHold(deps.database, deps.claim, budget.held);
   }
   if (shortfall(budget, priceUsage(worstCase, budget.prices)) > 0n) {
     throw new RunFailed('insufficient_credits', 'the credits available do not cover the next step');

@@ -7,6 +7,12 @@ export interface LiveRun {
   readonly claim: Claim;
   readonly signal: AbortSignal;
   stop(reason: StopReason): void;
+  /** Stops it for something that broke. */
+  fail(error: unknown): void;
+  /** A pause was asked for: no further step is begun. */
+  pausing: boolean;
+  /** Calls back whenever the run's row has been looked at, which a nudge brings about; returns how to end that. */
+  onLook(listener: () => void): () => void;
 }
 
 /** The runs that this process works on, and their leases. */
@@ -15,6 +21,8 @@ export interface LiveRuns {
   /** True from the moment the process stops: nothing new is begun. */
   readonly draining: boolean;
   has(runId: string): boolean;
+  /** Stops a run if this process has it. */
+  stop(runId: string, reason: StopReason): void;
   /** Takes a run in whose lease lasts `grantedMs` from now. */
   add(claim: Claim, grantedMs: number): LiveRun;
   remove(run: LiveRun): void;
@@ -26,7 +34,28 @@ export interface LiveRuns {
 
 type Renew = (
   claims: readonly Claim[],
-) => Promise<ReadonlyMap<string, { readonly cancelRequested: boolean }>>;
+) => Promise<ReadonlyMap<string, { readonly cancelRequested: boolean; readonly pauseRequested: boolean }>>;
+
+/** A run as its worker sees it, and what tells it that its row was looked at. */
+function createLiveRun(claim: Claim): { readonly live: LiveRun; readonly look: () => void } {
+  const controller = new AbortController();
+  const listeners = new Set<() => void>();
+  const live: LiveRun = {
+    claim,
+    signal: controller.signal,
+    stop: (reason) => controller.abort(new RunStopped(reason)),
+    fail: (error) => controller.abort(error),
+    pausing: false,
+    onLook(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+  const look = () => {
+    for (const listener of listeners) listener();
+  };
+  return { live, look };
+}
 
 /**
  * Keeps the leases of this process. Whoever cannot renew in time stops by its own clock, when the database lets
@@ -38,7 +67,10 @@ export function createLiveRuns(options: {
   readonly renew: Renew;
 }): LiveRuns {
   const { leaseMs, clock } = options;
-  const runs = new Map<string, { readonly live: LiveRun; expiry: NodeJS.Timeout }>();
+  const runs = new Map<
+    string,
+    { readonly live: LiveRun; readonly look: () => void; expiry: NodeJS.Timeout }
+  >();
   let drained: (() => void) | undefined;
   let draining = false;
   const expireIn = (live: LiveRun, ms: number) => setTimeout(() => live.stop('lost'), Math.max(ms, 0));
@@ -51,19 +83,15 @@ export function createLiveRuns(options: {
       return draining;
     },
     has: (runId) => runs.has(runId),
+    stop: (runId, reason) => runs.get(runId)?.live.stop(reason),
     add(claim, grantedMs) {
-      const controller = new AbortController();
-      const live: LiveRun = {
-        claim,
-        signal: controller.signal,
-        stop: (reason) => controller.abort(new RunStopped(reason)),
-      };
+      const { live, look } = createLiveRun(claim);
       const before = runs.get(claim.runId);
       if (before) {
         before.live.stop('lost');
         clearTimeout(before.expiry);
       }
-      runs.set(claim.runId, { live, expiry: expireIn(live, grantedMs) });
+      runs.set(claim.runId, { live, look, expiry: expireIn(live, grantedMs) });
       if (draining) live.stop('shutdown');
       return live;
     },
@@ -95,6 +123,8 @@ export function createLiveRuns(options: {
         else if (runs.get(live.claim.runId) === entry) {
           clearTimeout(entry.expiry);
           entry.expiry = expireIn(live, leaseMs - (clock.monotonicMs() - askedAt));
+          live.pausing = answer.pauseRequested;
+          entry.look();
         }
       }
     },

@@ -12,6 +12,7 @@ import { createInbox } from './inbox.ts';
 import { bindSteps, createScope, type Step } from './playbook-steps.ts';
 import type { RunContext } from './run-context.ts';
 import { artifactEvent, finishedEvent, startedEvent } from './step-events.ts';
+import { RunStopped } from './stops.ts';
 
 interface Ended {
   readonly step: Step;
@@ -59,6 +60,7 @@ async function runStep(execution: Execution, step: Step): Promise<Ended> {
 /** Sets a started step to work; how it ended, or what broke, comes to the inbox. */
 function launch(execution: Execution, step: Step): void {
   execution.running += 1;
+  execution.context.waits.enter();
   runStep(execution, step).then(
     (ended) => execution.inbox.put(ended),
     (error: unknown) => execution.inbox.fail(error),
@@ -68,7 +70,9 @@ function launch(execution: Execution, step: Step): void {
 /** The steps to start now: those whose worst case fits into the hold, and those for which it must be raised. */
 function chooseNext(execution: Execution): { readonly fitting: Step[]; readonly raising: Step[] } {
   const { context, progress, steps } = execution;
-  const free = Math.max(context.settings.maxParallelSteps - execution.running, 0);
+  if (context.live.pausing) return { fitting: [], raising: [] };
+  const busy = execution.running - context.waits.size;
+  const free = Math.max(context.settings.maxParallelSteps - busy, 0);
   const fitting: Step[] = [];
   const raising: Step[] = [];
   for (const key of progress.ready.splice(0, free)) {
@@ -81,10 +85,25 @@ function chooseNext(execution: Execution): { readonly fitting: Step[]; readonly 
   return { fitting, raising };
 }
 
+/** False when the run is to pause for want of credits: what runs is done first. */
+async function hasRoom(context: RunContext, step: Step): Promise<boolean> {
+  try {
+    await makeRoom(context.hold, context.budget, step.stepId, step.worstCase);
+    return true;
+  } catch (error) {
+    if (error instanceof RunStopped && error.reason === 'paused') return false;
+    throw error;
+  }
+}
+
 async function startRaised(execution: Execution, steps: readonly Step[]): Promise<void> {
   const { context } = execution;
   for (const step of steps) {
-    await makeRoom(context.hold, context.budget, step.stepId, step.worstCase);
+    if (context.live.pausing || !(await hasRoom(context, step))) {
+      context.live.pausing = true;
+      execution.progress.ready.unshift(step.key);
+      continue;
+    }
     step.reserved = setAside(context.budget, step.worstCase);
     const events = [startedEvent(context.run, context.claim, step)];
     await advanceRun(context.database, { ...context.claim, start: [step.stepId], events });
@@ -180,11 +199,18 @@ export async function runPlaybook(
   context.signal.addEventListener('abort', stop, { once: true });
   try {
     context.signal.throwIfAborted();
+    context.waits.enter();
     await begin(execution, rows);
+    context.waits.leave();
     while (execution.progress.open > 0) {
-      if (execution.running === 0)
+      if (execution.running === 0) {
+        if (context.live.pausing) throw new RunStopped('paused');
         throw new Error(`run ${context.run.id} has open steps and none that can start`);
-      await settle(execution, await execution.inbox.take());
+      }
+      const ended = await execution.inbox.take();
+      await settle(execution, ended);
+      // Of a run that has ended nothing waits any more.
+      if (execution.progress.open > 0) context.waits.leave();
     }
   } finally {
     context.signal.removeEventListener('abort', stop);

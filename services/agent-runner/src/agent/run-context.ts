@@ -1,6 +1,7 @@
 import type { Clock } from '@swissbrain/service-kit/clock';
 import type { Database } from '@swissbrain/service-kit/database';
 import type { Logger } from '@swissbrain/service-kit/logger';
+import type { ApprovalPolicy } from '@swissbrain/shared-schema/http/agent-runner';
 import type { Budget } from '../domain/budget.ts';
 import type { ModeFile } from '../domain/mode.ts';
 import type { Deltas } from '../follow/deltas.ts';
@@ -10,7 +11,9 @@ import type { ObjectStore } from '../storage/object-store.ts';
 import type { RunRow } from '../store/runs.ts';
 import type { ToolRegistry } from '../tools/registry.ts';
 import type { HoldDeps } from './hold.ts';
+import type { LiveRun } from './live-runs.ts';
 import type { ModelChoice } from './models.ts';
+import type { Waits } from './waits.ts';
 import type { Workspace } from './workspace.ts';
 
 /** Settings of the work on one run. */
@@ -20,7 +23,10 @@ export interface RunSettings {
   readonly maxAttempts: number;
   /** Model calls of any goal run, whatever its mode allows. */
   readonly goalMaxSteps: number;
+  /** How long a question stays open unless it says so itself. */
+  readonly questionTimeoutMs: number;
   readonly artifactMaxBytes: number;
+  readonly workspaceMaxBytes: number;
 }
 
 /** Everything that the work on one claimed run needs. */
@@ -42,4 +48,7 @@ export interface RunContext {
   readonly budget: Budget;
   readonly hold: HoldDeps;
   readonly settings: RunSettings;
+  readonly live: LiveRun;
+  readonly waits: Waits;
+  readonly approvals: ApprovalPolicy;
 }

@@ -5,6 +5,10 @@ export type StopReason =
   /** Another worker has the run, or it has ended. */
   | 'lost'
   | 'timed_out'
+  /** It waits for input and has been left so. */
+  | 'waiting'
+  /** A pause was asked for, and nothing runs any more. */
+  | 'paused'
   /** This process stops; another goes on with the run. */
   | 'shutdown';
 

@@ -1,4 +1,4 @@
-import { playbookSchema } from '@swissbrain/shared-schema/http/agent-runner';
+import { approvalPolicy, playbookSchema } from '@swissbrain/shared-schema/http/agent-runner';
 import { z } from 'zod';
 import { createBudget } from '../domain/budget.ts';
 import {
@@ -13,15 +13,23 @@ import {
 import { closeRun } from '../operations/close-run.ts';
 import type { StoredInput } from '../operations/prepare-run.ts';
 import { isRunLive } from '../operations/reap-runs.ts';
+import { wakeParent } from '../operations/start-child.ts';
 import type { Engine } from './engine.ts';
 import { runGoal } from './goal-loop.ts';
+import { leaveRun } from './leave.ts';
 import type { LiveRun } from './live-runs.ts';
 import { runPlaybook } from './playbook-executor.ts';
 import { readReservation } from './reservation.ts';
 import type { RunContext } from './run-context.ts';
 import { RunFailed, RunStopped } from './stops.ts';
+import { createWaits } from './waits.ts';
 import { createWorkspace } from './workspace.ts';
 
+const storedOptions = z.object({ approvals: approvalPolicy.default('destructive') });
+/** Tools that leave nothing in the workspace. */
+const outsideSandbox: ReadonlySet<string> = new Set([
+  ...['llm', 'search', 'connector', 'wide_research', 'memory', 'schedule', 'collab', 'human'],
+]);
 const storedInputs = z.record(
   z.string(),
   z.discriminatedUnion('kind', [
@@ -34,6 +42,9 @@ const storedInputs = z.record(
 type Outcome =
   | { readonly kind: 'closed' }
   | { readonly kind: 'left' }
+  /** It waits, and its row says so. */
+  | { readonly kind: 'rests' }
+  | { readonly kind: 'pause' }
   | {
       readonly kind: 'close';
       readonly status: 'failed' | 'cancelled' | 'timed_out';
@@ -48,20 +59,55 @@ function createContext(engine: Engine, claimed: ClaimedRun, live: LiveRun): RunC
   const { prices, limits } = readReservation(run.reservation);
   const inputs: Record<string, StoredInput> = storedInputs.parse(run.inputs);
   const log = engine.log.child({ run_id: run.id, attempt: claim.attempt });
+  const workspace = createWorkspace({
+    ...{ driver, objects, log, limits, signal },
+    runId: run.id,
+    sessionNo: run.session_no,
+    inputs: Object.values(inputs),
+    snapshotKey: run.workspace_key,
+    maxSnapshotBytes: settings.workspaceMaxBytes,
+    wasUsed: steps.some((step) => step.started_at !== null && !outsideSandbox.has(step.tool)),
+    isFresh: () => !steps.some((step) => step.started_at !== null),
+    raiseSession: (lost) => raiseSession(database, claim, lost),
+  });
+  const waits = createWaits({
+    signal,
+    rest: (awaited) => leaveRun({ run, claim, database, workspace, log }, awaited),
+    onLook: live.onLook,
+    onRest: () => live.stop('waiting'),
+    onFailure: live.fail,
+  });
   return {
-    ...{ run, claim, inputs, signal, log, clock, database, objects, tools, choice, deltas, settings },
+    ...{
+      run,
+      claim,
+      inputs,
+      signal,
+      log,
+      clock,
+      database,
+      objects,
+      tools,
+      choice,
+      deltas,
+      settings,
+      live,
+      waits,
+      workspace,
+    },
+    approvals: storedOptions.parse(run.options).approvals,
     mode: modes.get(run.mode),
     sandboxSeconds: limits.seconds,
     budget: createBudget(prices, run.held_micro, run.consumed_micro),
-    hold: { database, rpc, claim, signal, reservationId: run.reservation_id ?? '' },
-    workspace: createWorkspace({
-      ...{ driver, objects, log, limits, signal },
-      runId: run.id,
-      sessionNo: run.session_no,
-      inputs: Object.values(inputs),
-      isFresh: () => !steps.some((step) => step.started_at !== null),
-      raiseSession: (lost) => raiseSession(database, claim, lost),
-    }),
+    hold: {
+      database,
+      rpc,
+      claim,
+      signal,
+      reservationId: run.reservation_id ?? '',
+      rests: run.rests,
+      budgetMicro: run.budget_micro,
+    },
   };
 }
 
@@ -74,7 +120,7 @@ async function afterRefusal(engine: Engine, { claim }: RunContext): Promise<Outc
 async function work(engine: Engine, context: RunContext, claimed: ClaimedRun): Promise<Outcome> {
   try {
     if (claimed.run.cancel_requested_at) return { kind: 'close', status: 'cancelled' };
-    if (context.claim.attempt > engine.settings.maxAttempts) {
+    if (context.claim.attempt - claimed.run.rests > engine.settings.maxAttempts) {
       throw new RunFailed(
         'too_many_attempts',
         `the run was begun ${engine.settings.maxAttempts} times without an end`,
@@ -92,6 +138,8 @@ async function work(engine: Engine, context: RunContext, claimed: ClaimedRun): P
     if (cause instanceof ClaimLost) return afterRefusal(engine, context);
     if (!(cause instanceof RunStopped)) throw cause;
     if (cause.reason === 'cancelled') return { kind: 'close', status: 'cancelled' };
+    if (cause.reason === 'waiting') return { kind: 'rests' };
+    if (cause.reason === 'paused') return { kind: 'pause' };
     if (cause.reason === 'timed_out') {
       return {
         kind: 'close',
@@ -118,6 +166,14 @@ async function conclude(engine: Engine, context: RunContext, outcome: Outcome): 
   const { claim } = context;
   if (outcome.kind === 'closed') {
     await removeSandbox(context);
+    return;
+  }
+  if (outcome.kind === 'rests') return;
+  if (outcome.kind === 'pause') {
+    const left = await leaveRun(context, []);
+    // A pause that was withdrawn meanwhile: whoever is free goes on.
+    if (!left) context.workspace.detach();
+    if (!left) await handOver(engine.database, claim);
     return;
   }
   if (outcome.kind === 'left') {
@@ -153,11 +209,16 @@ export async function workOnRun(engine: Engine, offer: Claim): Promise<void> {
   if (!claimed) return;
   const claim = { runId: claimed.run.id, attempt: claimed.run.attempt };
   const live = engine.live.add(claim, leaseMs - (clock.monotonicMs() - askedAt));
+  live.pausing = claimed.run.pause_requested_at !== null;
   const remainingMs = claimed.remainingMs - shorterBy(engine, claimed);
   const wallClock = setTimeout(() => live.stop('timed_out'), Math.max(remainingMs, 0));
   try {
     const context = createContext(engine, claimed, live);
     await conclude(engine, context, await work(engine, context, claimed));
+    const { parent_run_id: parentId, parent_step_id: awaitedBy } = claimed.run;
+    if (parentId !== null && awaitedBy !== null && !(await isRunLive(engine.database, claim.runId))) {
+      await wakeParent(engine.database, parentId);
+    }
   } finally {
     clearTimeout(wallClock);
     engine.live.remove(live);

@@ -54,15 +54,20 @@ export async function advanceRun(database: Database, advance: Advance): Promise<
     throw new ClaimLost(`attempt ${advance.attempt} of run ${advance.runId} may not write`);
 }
 
-/** Renews leases; returns what became of each claim that still holds: whether a cancel is on its way. */
+/** Renews leases; returns what became of each claim that still holds: whether a cancel or a pause is on its way. */
 export async function renewLeases(
   database: Database,
   owner: string,
   leaseMs: number,
   claims: readonly Claim[],
-): Promise<ReadonlyMap<string, { readonly cancelRequested: boolean }>> {
+): Promise<ReadonlyMap<string, { readonly cancelRequested: boolean; readonly pauseRequested: boolean }>> {
   const rows = await database.serviceStatement(renewStatement(owner, leaseMs, claims));
-  return new Map(rows.map((row) => [row.id, { cancelRequested: row.cancel_requested }]));
+  return new Map(
+    rows.map((row) => [
+      row.id,
+      { cancelRequested: row.cancel_requested, pauseRequested: row.pause_requested },
+    ]),
+  );
 }
 
 /** Gives a run or the offer of one back, so that another worker may have it at once. Harmless when it is gone. */

@@ -3,34 +3,40 @@ import type { Principal, Tx } from '@swissbrain/service-kit/database';
 import { appendEvents } from '@swissbrain/service-kit/outbox';
 import { runRequested } from '@swissbrain/shared-schema/events/agent-runner';
 import { insertArtifacts } from '../store/artifacts.ts';
-import { findRun, insertRun, type RunSummary } from '../store/runs.ts';
+import { findRun, insertRun, type NewRun, queueChildRow, type RunSummary } from '../store/runs.ts';
 import { insertPendingSteps } from '../store/steps.ts';
 import type { ToolRegistry } from '../tools/registry.ts';
 import type { PreparedRun } from './prepare-run.ts';
 
 /**
  * Creates a run with its steps and asks credits for its hold, all in the caller's transaction. Nothing happens to
- * the run until credits answers.
+ * the run until credits answers; a run below another one draws on the hold of its root and is in the waiting line at once.
+ * A run of this id that exists already stays as it is.
  */
 export async function createRun(
   tx: Tx,
-  principal: Principal,
+  owner: Pick<Principal, 'userId' | 'tenantId'>,
   prepared: PreparedRun,
   tools: ToolRegistry,
+  origin: Pick<NewRun, 'parent' | 'forkedFrom'> = {},
 ): Promise<RunSummary> {
-  const owned = { id: prepared.id, userId: principal.userId };
-  await insertRun(tx, {
+  const owned = { id: prepared.id, userId: owner.userId };
+  const rootId = origin.parent?.rootRunId ?? owned.id;
+  const inserted = await insertRun(tx, {
     ...owned,
-    tenantId: principal.tenantId,
+    ...origin,
+    tenantId: owner.tenantId,
     kind: prepared.kind,
     mode: prepared.mode,
     title: prepared.title,
     goal: prepared.goal,
     playbook: prepared.playbook,
     inputs: prepared.inputs,
+    options: { approvals: prepared.approvals },
     budgetMicro: prepared.budgetMicro,
     planningDone: prepared.kind === 'playbook',
   });
+  if (!inserted) return readBack(tx, owned.id);
   if (prepared.steps.length > 0) {
     const steps = prepared.steps.map((step) => ({
       id: randomUUID(),
@@ -51,14 +57,14 @@ export async function createRun(
       aggregateId: owned.id,
       aggregateSeq: 1n,
       userId: owned.userId,
-      rootId: owned.id,
+      rootId,
       runId: owned.id,
       runSeq: 1n,
       data: {
         run_id: owned.id,
-        root_run_id: owned.id,
-        parent_run_id: null,
-        tenant_id: principal.tenantId,
+        root_run_id: rootId,
+        parent_run_id: origin.parent?.runId ?? null,
+        tenant_id: owner.tenantId,
         mode: prepared.mode,
         title: prepared.title,
         estimate: prepared.estimate,
@@ -66,7 +72,12 @@ export async function createRun(
       },
     },
   ]);
-  const run = await findRun(tx, owned.id);
-  if (!run) throw new Error(`run ${owned.id} was inserted and cannot be read`);
+  if (origin.parent) await queueChildRow(tx, owned.id);
+  return readBack(tx, owned.id);
+}
+
+async function readBack(tx: Tx, id: string): Promise<RunSummary> {
+  const run = await findRun(tx, id);
+  if (!run) throw new Error(`run ${id} was inserted and cannot be read`);
   return run;
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { parseCredits } from '@swissbrain/shared-schema/amount';
-import type { CreateRunBody } from '@swissbrain/shared-schema/http/agent-runner';
+import type { ApprovalPolicy, CreateRunBody } from '@swissbrain/shared-schema/http/agent-runner';
 import { estimateGoal, estimatePlaybook } from '../domain/estimate.ts';
 import { checkInputs, inputPath, type RunInput, rejectSharedNames } from '../domain/inputs.ts';
 import { type PlannedStep, type Playbook, PlaybookProblem, planPlaybook } from '../domain/playbook.ts';
@@ -23,6 +23,7 @@ export interface PreparedRun {
   readonly inputs: Readonly<Record<string, StoredInput>>;
   readonly artifacts: readonly NewArtifact[];
   readonly estimate: readonly Usage[];
+  readonly approvals: ApprovalPolicy;
   readonly budgetMicro: bigint | null;
 }
 
@@ -66,7 +67,7 @@ export function estimateRun(
 }
 
 function planned(
-  body: CreateRunBody,
+  body: Omit<CreateRunBody, 'approvals'>,
   deps: Pick<PrepareDeps, 'tools' | 'modelReason'>,
   given: Record<string, RunInput>,
 ) {
@@ -105,7 +106,11 @@ async function storeInput(objects: ObjectStore, name: string, base64: string): P
  * Checks everything that can be checked before anything is held, then stores the input files.
  * @throws AppError invalid_playbook naming the step, invalid_run, model_not_configured
  */
-export async function prepareRun(body: CreateRunBody, deps: PrepareDeps): Promise<PreparedRun> {
+export async function prepareRun(
+  body: CreateRunBody,
+  deps: PrepareDeps,
+  id: string = randomUUID(),
+): Promise<PreparedRun> {
   const given = Object.fromEntries(
     Object.entries(body.inputs).map(([name, input]) => [name, toRunInput(input)]),
   );
@@ -120,7 +125,7 @@ export async function prepareRun(body: CreateRunBody, deps: PrepareDeps): Promis
     inputs[name] = { ...checked, storageKey: artifact.storageKey };
   }
   return {
-    id: randomUUID(),
+    id,
     kind: body.playbook ? 'playbook' : 'goal',
     mode: body.mode ?? (body.playbook ? 'playbook' : 'general'),
     title: body.title ?? body.playbook?.name ?? titleOf(body.goal ?? ''),
@@ -130,11 +135,13 @@ export async function prepareRun(body: CreateRunBody, deps: PrepareDeps): Promis
     inputs,
     artifacts,
     estimate: plan.estimate,
+    approvals: body.approvals,
     budgetMicro: body.budget === undefined ? null : parseCredits(body.budget),
   };
 }
 
-function withProblems<T>(work: () => T): T {
+/** Runs a check of a playbook. @throws AppError invalid_playbook for a PlaybookProblem */
+export function withProblems<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {

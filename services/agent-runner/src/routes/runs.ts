@@ -8,7 +8,6 @@ import { z } from 'zod';
 import { createRun } from '../operations/create-run.ts';
 import { type PrepareDeps, prepareRun } from '../operations/prepare-run.ts';
 import { readArtifacts, readMessages, readRun, readRuns, readSteps } from '../operations/read-runs.ts';
-import { requestCancel } from '../operations/request-cancel.ts';
 import { artifactView, messageView, runView, stepView } from './views.ts';
 
 /** Input files travel in the body. */
@@ -16,8 +15,6 @@ const createBodyLimit = 10 * 1024 * 1024;
 
 export interface RunRoutes extends PrepareDeps {
   readonly database: Database;
-  /** Tells the worker of a run, wherever it is, to look at its row. */
-  readonly nudge: (runId: string) => void;
 }
 
 function createRoute(http: Http, deps: RunRoutes): void {
@@ -146,32 +143,9 @@ function readRoutes(http: Http, { database }: RunRoutes): void {
   );
 }
 
-function cancelRoute(http: Http, { database, nudge }: RunRoutes): void {
-  http.post(
-    '/v1/runs/:id/cancel',
-    {
-      schema: {
-        operationId: 'cancelRun',
-        summary: 'Cancel a run',
-        description:
-          'Repeating it is harmless, and so is cancelling a run that has ended. A run that a worker has ends within ' +
-          'seconds; follow its events or read it again.',
-        tags: ['runs'],
-        params: api.runParams,
-        response: { 200: api.runView },
-      },
-    },
-    async (request) =>
-      runView(
-        await database.withUser(principalOf(request), (tx) => requestCancel(tx, request.params.id, nudge)),
-      ),
-  );
-}
-
-/** Runs: create, list, read, cancel. */
+/** Runs: create, list, read. */
 export function registerRunRoutes(http: Http, deps: RunRoutes): void {
   createRoute(http, deps);
   listRoute(http, deps);
   readRoutes(http, deps);
-  cancelRoute(http, deps);
 }

@@ -1,6 +1,7 @@
 import { formatCredits } from '@swissbrain/shared-schema/amount';
 import type {
   ArtifactView,
+  QuestionView,
   RunEventView,
   RunView,
   StepView,
@@ -9,6 +10,7 @@ import { agentMode, runStatus } from '@swissbrain/shared-schema/http/agent-runne
 import type { ArtifactRow } from '../store/artifacts.ts';
 import type { RunEventRow } from '../store/events.ts';
 import type { MessageRow } from '../store/messages.ts';
+import type { QuestionRow } from '../store/questions.ts';
 import type { RunSummary } from '../store/runs.ts';
 import type { StepRow } from '../store/steps.ts';
 
@@ -26,8 +28,10 @@ export function runView(run: RunSummary): RunView {
     goal: run.goal,
     status: runStatus.parse(run.status),
     cancel_requested: run.cancel_requested_at !== null && run.finished_at === null,
+    pause_reason: run.finished_at === null ? run.pause_reason : null,
     parent_run_id: run.parent_run_id,
     root_run_id: run.root_run_id,
+    forked_from: run.forked_from,
     attempt: run.attempt,
     run_seq: Number(run.run_seq),
     steps: {
@@ -71,6 +75,27 @@ export function stepView(step: StepRow): StepView {
     error: step.status === 'running' ? null : failure(step.error_code, step.error_message),
     started_at: iso(step.started_at),
     finished_at: iso(step.finished_at),
+  };
+}
+
+/** A question as the API shows it; one that is open when its run ends takes no answer any more. */
+export function questionView(question: QuestionRow, ended: boolean): QuestionView {
+  return {
+    id: question.id,
+    run_id: question.run_id,
+    step_id: question.step_id,
+    kind: question.kind,
+    prompt: question.prompt,
+    choices: question.choices === null ? null : [...question.choices],
+    answer_schema: question.answer_schema,
+    tool: question.tool,
+    tool_input: question.tool_input,
+    default_answer: question.default_answer,
+    status: ended && question.status === 'open' ? 'withdrawn' : question.status,
+    answer: question.answer,
+    expires_at: question.expires_at.toISOString(),
+    answered_at: iso(question.answered_at),
+    created_at: question.created_at.toISOString(),
   };
 }
 

@@ -162,6 +162,6 @@ export interface SandboxDriver {
   openSession(request: OpenSession): Promise<SandboxSession>;
   /** Ends a session and removes its files whether it lives or not; harmless when there is none. */
   removeSession(runId: string, sessionNo: number): Promise<void>;
-  /** Removes the sessions of runs that are over; returns how many. */
-  sweep(isLive: (runId: string) => Promise<boolean>): Promise<number>;
+  /** Removes the sessions that are over, of runs that are or that have a later one; returns how many. */
+  sweep(isLive: (runId: string, sessionNo: number) => Promise<boolean>): Promise<number>;
 }

@@ -130,14 +130,14 @@ async function sweep(
   api: KubernetesApi,
   namespaces: readonly string[],
   selector: string,
-  isLive: (runId: string) => Promise<boolean>,
+  isLive: (runId: string, sessionNo: number) => Promise<boolean>,
 ): Promise<number> {
   let removed = 0;
   for (const namespace of namespaces) {
     for (const { metadata } of await api.listJobs(namespace, selector)) {
       const runId = metadata?.labels?.[labels.run];
       if (runId === undefined || metadata?.name === undefined || metadata.deletionTimestamp) continue;
-      if (await isLive(runId)) continue;
+      if (await isLive(runId, Number(metadata.labels?.[labels.session] ?? 1))) continue;
       await api.deleteJob(namespace, metadata.name);
       removed += 1;
     }

@@ -45,8 +45,8 @@ export function createLocalDriver(options: LocalDriverOptions): SandboxDriver {
     async sweep(isLive) {
       let removed = 0;
       for (const name of sessionNames(options.directory)) {
-        const runId = namePattern.exec(name)?.[1];
-        if (runId === undefined || (await isLive(runId))) continue;
+        const [, runId, sessionNo] = namePattern.exec(name) ?? [];
+        if (runId === undefined || (await isLive(runId, Number(sessionNo)))) continue;
         await destroySession(directoryOf(name));
         removed += 1;
       }

@@ -1,7 +1,7 @@
 import { currentTraceparent } from '@swissbrain/service-kit/trace-context';
 import { type RawBuilder, sql } from 'kysely';
 import type { RunRow } from './runs.ts';
-import { interval, json, liveStates } from './statements.ts';
+import { finalStates, idleStates, interval, json, liveStates } from './statements.ts';
 
 /**
  * A worker takes a run over: raises the attempt, which from now on fences out whoever had it, and appends
@@ -28,7 +28,7 @@ export function claimStatement(claim: {
       select 'agent-runner', 'run', id, run_seq, 'run.started', user_id, root_run_id, id, run_seq,
         jsonb_build_object('run_id', id, 'root_run_id', root_run_id, 'attempt', attempt), ${currentTraceparent()}
       from claimed)
-    select *, (extract(epoch from started_at + ${interval(claim.wallMs)} - clock_timestamp()) * 1000)::float8 as remaining_ms
+    select *, (extract(epoch from started_at + ${interval(claim.wallMs)} - clock_timestamp()) * 1000 + idle_ms)::float8 as remaining_ms
     from claimed`;
 }
 
@@ -40,19 +40,21 @@ export function renewStatement(
   owner: string,
   leaseMs: number,
   claims: readonly { readonly runId: string; readonly attempt: number }[],
-): RawBuilder<{ id: string; cancel_requested: boolean }> {
+): RawBuilder<{ id: string; cancel_requested: boolean; pause_requested: boolean }> {
   return sql`with locked as (
       select id from public.agent_runs where id = any(${claims.map((claim) => claim.runId)}::uuid[])
       order by id for no key update)
     update public.agent_runs r set lease_until = clock_timestamp() + ${interval(leaseMs)}
     from locked join unnest(${claims.map((claim) => claim.runId)}::uuid[], ${claims.map((claim) => claim.attempt)}::int[]) as c(id, attempt) using (id)
     where r.id = c.id and r.attempt = c.attempt and r.lease_owner = ${owner} and r.status in ${liveStates}
-    returning r.id, r.cancel_requested_at is not null as cancel_requested`;
+    returning r.id, r.cancel_requested_at is not null as cancel_requested,
+      r.pause_requested_at is not null as pause_requested`;
 }
 
 /**
  * Marks the next runs for this dispatcher: first those whose worker fell silent, then the waiting line by rank
- * within each user, counting what the user has running. At most `slots` minus what it has handed out already.
+ * within each user, counting what the user has running, divided by the weight of the user's tier. Of the runs below one
+ * root no more start than its tier allows beside each other. At most `slots` minus what it has handed out already.
  */
 export function dispatchStatement(dispatch: {
   readonly ticket: string;
@@ -61,19 +63,24 @@ export function dispatchStatement(dispatch: {
 }): RawBuilder<{ id: string; attempt: number }> {
   return sql`with running as (
       select user_id, count(*) as runs from public.agent_runs where status in ${liveStates} group by user_id
+    ), children as (
+      select root_run_id, count(*) as runs from public.agent_runs
+      where status in ${liveStates} and parent_run_id is not null group by root_run_id
     ), line as (
-      select id, 0 as rank, started_at as since from public.agent_runs
+      select id, 0 as rank, started_at as since, true as may_start from public.agent_runs
       where status in ${liveStates} and (lease_until is null or lease_until < clock_timestamp())
       union all
-      select q.id, row_number() over (partition by q.user_id order by q.queued_at, q.id) + coalesce(running.runs, 0), q.queued_at
-      from public.agent_runs q left join running using (user_id)
+      select q.id, (row_number() over (partition by q.user_id order by q.queued_at, q.id) + coalesce(running.runs, 0))::float8 / q.weight,
+        q.queued_at, q.parent_run_id is null or q.max_parallel is null or q.max_parallel > coalesce(children.runs, 0)
+          + row_number() over (partition by q.root_run_id, q.parent_run_id is null order by q.queued_at, q.id) - 1
+      from public.agent_runs q left join running using (user_id) left join children on children.root_run_id = q.root_run_id
       where q.status = 'queued' and (q.lease_until is null or q.lease_until < clock_timestamp())
     ), out as (
       select count(*) as tickets from public.agent_runs
       where status in ('queued', 'planning', 'running') and lease_owner = ${dispatch.ticket} and lease_until > clock_timestamp()
     ), next as (
       select r.id from public.agent_runs r join line on line.id = r.id
-      where r.status in ('queued', 'planning', 'running') and (r.lease_until is null or r.lease_until < clock_timestamp())
+      where line.may_start and r.status in ('queued', 'planning', 'running') and (r.lease_until is null or r.lease_until < clock_timestamp())
       order by line.rank, line.since, r.id
       limit (select greatest(${dispatch.slots}::bigint - tickets, 0) from out)
       for update of r skip locked)
@@ -119,10 +126,38 @@ export function handOverStatement(runId: string, attempt: number): RawBuilder<{ 
     where id = ${runId} and attempt = ${attempt} and status in ('queued', 'planning', 'running') returning id`;
 }
 
-/** Runs that nobody works on and that are to end: a cancel was asked for, or their wall clock has run out. */
-export function overdueStatement(wallMs: number, limit: number): RawBuilder<RunRow> {
+/**
+ * Runs that are to end and that no worker will end: nobody has them and a cancel was asked for or their wall clock has
+ * run out, or they were left to wait or to pause for longer than `idleMs`. Waiting is not of the wall clock.
+ */
+export function overdueStatement(
+  limits: { readonly wallMs: number; readonly idleMs: number },
+  limit: number,
+): RawBuilder<RunRow> {
+  const { wallMs, idleMs } = limits;
   return sql`select * from public.agent_runs
     where status in ${liveStates} and (lease_until is null or lease_until < clock_timestamp())
-      and (cancel_requested_at is not null or started_at < clock_timestamp() - ${interval(wallMs)})
+      and (cancel_requested_at is not null
+        or started_at < clock_timestamp() - ${interval(wallMs)} - idle_ms * interval '1 millisecond')
+      or status in ${idleStates} and idle_since < clock_timestamp() - ${interval(idleMs)}
+    limit ${limit}`;
+}
+
+/** Runs whose cancel was asked for so long ago that whoever has them, if anybody, is not waited for any more. */
+export function unheededCancelsStatement(
+  afterMs: number,
+  limit: number,
+): RawBuilder<{ id: string; session_no: number }> {
+  return sql`select id, session_no from public.agent_runs
+    where cancel_requested_at < clock_timestamp() - ${interval(afterMs)} and finished_at is null
+    order by cancel_requested_at limit ${limit}`;
+}
+
+/** Open runs whose parent has ended: nobody waits for them, and their hold is gone. */
+export function orphansStatement(limit: number): RawBuilder<{ id: string; user_id: string }> {
+  return sql`select child.id, child.user_id from public.agent_runs child
+    join public.agent_runs parent on parent.id = child.parent_run_id
+    where child.parent_run_id is not null and child.status not in ${finalStates} and child.cancel_requested_at is null
+      and parent.finished_at is not null
     limit ${limit}`;
 }

@@ -24,3 +24,26 @@ export async function listMessages(
     where run_id = ${runId} and message_index > ${after} order by message_index limit ${limit}`.execute(tx);
   return rows;
 }
+
+/**
+ * Copies the conversation of a run up to what its step `beforeStep` (an index) and later ones have added; `steps` are the
+ * ids of copied steps, old and new.
+ */
+export async function copyMessages(
+  tx: Tx,
+  copy: {
+    readonly from: string;
+    readonly to: string;
+    readonly beforeStep: number;
+    readonly steps: readonly (readonly [string, string])[];
+  },
+): Promise<void> {
+  await sql`insert into public.agent_messages (run_id, user_id, message_index, role, content, step_id)
+    select ${copy.to}, m.user_id, m.message_index, m.role, m.content, c.new
+    from public.agent_messages m
+      left join unnest(${copy.steps.map(([old]) => old)}::uuid[], ${copy.steps.map(([, made]) => made)}::uuid[]) as c(old, new)
+        on c.old = m.step_id
+    where m.run_id = ${copy.from} and m.message_index < coalesce((
+      select min(later.message_index) from public.agent_messages later join public.agent_steps s on s.id = later.step_id
+      where later.run_id = ${copy.from} and s.step_index >= ${copy.beforeStep}), 2147483647)`.execute(tx);
+}

@@ -18,6 +18,10 @@ export interface RunSummary {
   readonly attempt: number;
   readonly run_seq: bigint;
   readonly cancel_requested_at: Date | null;
+  readonly pause_requested_at: Date | null;
+  readonly pause_reason: 'user' | 'credits' | null;
+  readonly forked_from: string | null;
+  readonly parent_step_id: string | null;
   readonly step_count: number;
   readonly open_steps: number;
   readonly completed_steps: number;
@@ -41,10 +45,14 @@ export interface RunRow extends RunSummary {
   readonly inputs: unknown;
   readonly reservation: unknown;
   readonly session_no: number;
+  readonly workspace_key: string | null;
+  readonly options: unknown;
+  readonly rests: number;
+  readonly idle_since: Date | null;
 }
 
 const summary = sql`id, user_id, tenant_id, parent_run_id, root_run_id, mode, kind, title, goal, status, attempt, run_seq,
-  cancel_requested_at, step_count, open_steps, completed_steps, failed_steps, consumed_micro, held_micro, budget_micro,
+  cancel_requested_at, pause_requested_at, pause_reason, forked_from, parent_step_id, step_count, open_steps, completed_steps, failed_steps, consumed_micro, held_micro, budget_micro,
   reservation_id, output, error_code, error_message, created_at, queued_at, started_at, finished_at`;
 
 /** What is known of a run when it is created. */
@@ -58,18 +66,74 @@ export interface NewRun {
   readonly goal: string | null;
   readonly playbook: unknown;
   readonly inputs: unknown;
+  readonly options: unknown;
   readonly budgetMicro: bigint | null;
+  readonly parent?: {
+    readonly runId: string;
+    readonly rootRunId: string;
+    /** The step that waits for it. */
+    readonly stepId: string | null;
+  };
+  readonly forkedFrom?: string;
   /** True when all steps are inserted with the run. */
   readonly planningDone: boolean;
 }
 
-/** Inserts a run of its own root, with its first event's number taken. */
-export async function insertRun(tx: Tx, run: NewRun): Promise<void> {
-  await sql`insert into public.agent_runs (id, user_id, tenant_id, root_run_id, kind, mode, title, goal, playbook, inputs,
-      budget_micro, planning_done, run_seq)
-    values (${run.id}, ${run.userId}, ${run.tenantId}, ${run.id}, ${run.kind}, ${run.mode}::public.agent_mode, ${run.title},
-      ${run.goal}, ${run.playbook === null ? null : json(run.playbook)}, ${json(run.inputs)}, ${run.budgetMicro},
-      ${run.planningDone}, 1)`.execute(tx);
+/**
+ * Inserts a run, with its first event's number taken: one of its own root, or one below `parent`, whose root it has.
+ * False when there is a run of this id.
+ */
+export async function insertRun(tx: Tx, run: NewRun): Promise<boolean> {
+  const { rows } =
+    await sql`insert into public.agent_runs (id, user_id, tenant_id, root_run_id, parent_run_id, parent_step_id,
+      forked_from, kind, mode, title, goal, playbook, inputs, options, budget_micro, planning_done, run_seq)
+    values (${run.id}, ${run.userId}, ${run.tenantId}, ${run.parent?.rootRunId ?? run.id}, ${run.parent?.runId ?? null},
+      ${run.parent?.stepId ?? null}, ${run.forkedFrom ?? null}, ${run.kind}, ${run.mode}::public.agent_mode, ${run.title},
+      ${run.goal}, ${run.playbook === null ? null : json(run.playbook)}, ${json(run.inputs)}, ${json(run.options)},
+      ${run.budgetMicro}, ${run.planningDone}, 1)
+    on conflict (id) do nothing returning id`.execute(tx);
+  return rows.length > 0;
+}
+
+/**
+ * Puts a run below a root into the waiting line on the hold of that root, with run.queued; false when the root has no
+ * hold any more.
+ */
+export async function queueChildRow(tx: Tx, id: string): Promise<boolean> {
+  const { rows } = await sql`with queued as (
+      update public.agent_runs r set status = 'queued', queued_at = clock_timestamp(), reservation_id = root.reservation_id,
+        reservation = root.reservation, weight = root.weight, max_parallel = root.max_parallel, run_seq = r.run_seq + 1,
+        updated_at = clock_timestamp()
+      from public.agent_runs root
+      where r.id = ${id} and root.id = r.root_run_id and root.id <> r.id and r.status = 'pending'
+        and root.reservation_id is not null and root.status not in ${finalStates}
+      returning r.id, r.user_id, r.root_run_id, r.run_seq, r.reservation_id
+    ), event as (
+      insert into public.event_outbox (source, aggregate_type, aggregate_id, aggregate_seq, type, user_id, root_id, run_id, run_seq, data, traceparent)
+      select 'agent-runner', 'run', id, run_seq, 'run.queued', user_id, root_run_id, id, run_seq,
+        jsonb_build_object('run_id', id, 'root_run_id', root_run_id, 'reservation_id', reservation_id), ${currentTraceparent()}
+      from queued)
+    select id from queued`.execute(tx);
+  return rows.length > 0;
+}
+
+/** How many runs are above this one, up to its root. */
+export async function countAncestors(tx: Tx, id: string): Promise<number> {
+  const { rows } = await sql<{ above: number }>`with recursive line as (
+      select parent_run_id from public.agent_runs where id = ${id}
+      union all
+      select r.parent_run_id from public.agent_runs r join line on r.id = line.parent_run_id
+    ) select count(parent_run_id)::int as above from line`.execute(tx);
+  return rows[0]?.above ?? 0;
+}
+
+/** Runs that wait for a run below them that has ended: whoever ended it did not get to tell them. */
+export function wakeableParentsStatement(limit: number): RawBuilder<{ id: string }> {
+  return sql`select distinct parent.id from public.agent_runs parent
+    join public.agent_runs child on child.parent_run_id = parent.id
+    join public.agent_steps step on step.id = child.parent_step_id
+    where parent.status = 'waiting_input' and child.status in ${finalStates} and step.status = 'running'
+    limit ${limit}`;
 }
 
 /** The run, or undefined when there is none that this transaction may see. */
@@ -77,6 +141,12 @@ export async function findRun(tx: Tx, id: string): Promise<RunSummary | undefine
   const { rows } = await sql<RunSummary>`select ${summary} from public.agent_runs where id = ${id}`.execute(
     tx,
   );
+  return rows[0];
+}
+
+/** The whole row of a run that this transaction may see. */
+export async function findWholeRun(tx: Tx, id: string): Promise<RunRow | undefined> {
+  const { rows } = await sql<RunRow>`select * from public.agent_runs where id = ${id}`.execute(tx);
   return rows[0];
 }
 
@@ -123,15 +193,19 @@ export interface Admission {
   readonly reservation_id: string;
   readonly held_micro: string;
   readonly reservation: unknown;
+  /** Of the tier in the waiting line. */
+  readonly weight: number;
+  /** Runs below this one that may be worked on at once; null is no limit. */
+  readonly max_parallel: number | null;
 }
 
 /** Puts pending runs into the waiting line, each with its run.queued. Runs that left `pending` stay as they are. */
 export async function queueRuns(tx: Tx, admissions: readonly Admission[]): Promise<number> {
   const { rows } = await sql<{ id: string }>`with queued as (
       update public.agent_runs r set status = 'queued', queued_at = clock_timestamp(), reservation_id = a.reservation_id,
-        reservation = a.reservation, held_micro = a.held_micro, run_seq = r.run_seq + 1, updated_at = clock_timestamp()
+        reservation = a.reservation, held_micro = a.held_micro, weight = a.weight, max_parallel = a.max_parallel, run_seq = r.run_seq + 1, updated_at = clock_timestamp()
       from jsonb_to_recordset(${json(admissions)}) as a(run_id uuid, user_id uuid, reservation_id uuid, held_micro bigint,
-        reservation jsonb)
+        reservation jsonb, weight int, max_parallel int)
       where r.id = a.run_id and r.user_id = a.user_id and r.status = 'pending'
       returning r.id, r.user_id, r.root_run_id, r.run_seq, r.reservation_id
     ), events as (
@@ -166,4 +240,37 @@ export async function listHolds(
 /** True when the run exists and has not ended. */
 export function isLiveStatement(runId: string): RawBuilder<{ live: boolean }> {
   return sql`select exists (select from public.agent_runs where id = ${runId} and status not in ${finalStates}) as live`;
+}
+
+/** As isLiveStatement, for a session of the run: those before its present one are over. */
+export function isSessionLiveStatement(runId: string, sessionNo: number): RawBuilder<{ live: boolean }> {
+  return sql`select exists (select from public.agent_runs
+    where id = ${runId} and session_no <= ${sessionNo} and status not in ${finalStates}) as live`;
+}
+
+/** The open runs of the tree below and with a run, locked in order of their ids. */
+export async function lockTree(tx: Tx, runId: string): Promise<string[]> {
+  const { rows } = await sql<{ id: string }>`with recursive tree as (
+      select id from public.agent_runs where id = ${runId}
+      union all
+      select child.id from public.agent_runs child join tree on child.parent_run_id = tree.id
+    )
+    select r.id from public.agent_runs r join tree on tree.id = r.id
+    where r.status not in ${finalStates} order by r.id for update of r`.execute(tx);
+  return rows.map((row) => row.id);
+}
+
+/**
+ * Notes on all open runs of a user that there were credits at this time, and returns those that are paused for want of
+ * them or about to be, locked.
+ */
+export async function markGranted(tx: Tx, userId: string, at: string): Promise<string[]> {
+  const { rows } = await sql<{ id: string; pause_reason: string | null }>`with open as (
+      select id from public.agent_runs
+      where user_id = ${userId} and status in ('pending', 'queued', 'planning', 'running', 'waiting_input', 'paused')
+      order by id for update
+    )
+    update public.agent_runs r set granted_at = greatest(coalesce(r.granted_at, ${at}::timestamptz), ${at}::timestamptz)
+    from open where r.id = open.id returning r.id, r.pause_reason`.execute(tx);
+  return rows.filter((row) => row.pause_reason === 'credits').map((row) => row.id);
 }

@@ -2,6 +2,8 @@ import { type RawBuilder, sql } from 'kysely';
 
 /** States in which a worker may write. */
 export const liveStates = sql`('planning', 'running')`;
+/** States in which a run has been begun or not, has not ended, and holds no worker. */
+export const idleStates = sql`('waiting_input', 'paused')`;
 /** States from which no run comes back. */
 export const finalStates = sql`('completed', 'failed', 'cancelled', 'timed_out')`;
 

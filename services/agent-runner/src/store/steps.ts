@@ -93,3 +93,21 @@ export function beginOnceStatement(
       from before where s.id = before.id and not before.begun)
     select begun from before`;
 }
+
+/**
+ * Inserts steps of another run, which have ended, as steps of this one: with their results and without their usage, since
+ * they were billed there.
+ */
+export async function insertCopiedSteps(
+  tx: Tx,
+  run: { readonly id: string; readonly userId: string },
+  copies: readonly { readonly id: string; readonly from: string; readonly index: number }[],
+): Promise<void> {
+  await sql`insert into public.agent_steps (id, run_id, user_id, step_index, step_key, tool, name, input, output, needs, required,
+      status, error_code, error_message, duration_ms, finished_at)
+    select c."id", ${run.id}, ${run.userId}, c."index", s.step_key, s.tool, s.name, s.input, s.output, s.needs, s.required,
+      s.status, s.error_code, s.error_message, s.duration_ms, s.finished_at
+    from jsonb_to_recordset(${json(copies)}) as c("id" uuid, "from" uuid, "index" int)
+      join public.agent_steps s on s.id = c."from"
+    order by c."index"`.execute(tx);
+}

@@ -32,6 +32,39 @@ export type ToolEffect = 'read' | 'write' | 'destructive';
  */
 export type ToolResume = 'repeat' | 'lookup' | 'unknown';
 
+/** What a tool asks the run's user. */
+export interface ToolQuestion {
+  readonly prompt: string;
+  readonly choices?: readonly string[] | undefined;
+  /** JSON Schema of the answer. */
+  readonly answerSchema?: unknown;
+  /** Taken when nobody answers in time. */
+  readonly defaultAnswer?: unknown;
+  /** How long it stays open; else as long as the service's setting says. */
+  readonly timeoutMs?: number;
+}
+
+/** What came of it. `nobody`: its time is up and it had no default. */
+export type ToolAnswer =
+  | { readonly by: 'user' | 'default'; readonly answer: unknown }
+  | { readonly by: 'nobody' };
+
+/** A run to start below this one, as a person would ask for it. */
+export interface ChildRequest {
+  readonly goal?: string | undefined;
+  readonly playbook?: unknown;
+  readonly title?: string | undefined;
+  readonly inputs?: Readonly<Record<string, unknown>>;
+}
+
+/** How it ended; without an id it could not be started. */
+export interface ChildOutcome {
+  readonly runId: string | null;
+  readonly status: string;
+  readonly output: unknown;
+  readonly error: { readonly code: string; readonly message: string } | null;
+}
+
 /** What one call of a tool may use. */
 export interface ToolContext {
   readonly runId: string;
@@ -46,6 +79,13 @@ export interface ToolContext {
   sandbox(): Promise<SandboxSession>;
   /** The longest one execution may take by the owner's tier, in seconds. */
   readonly sandboxSeconds: number;
+  /**
+   * Asks the run's user, one question per step, and waits. When nothing else is being done, the run is left and this
+   * rejects; the tool is called again when there is an answer, so what it does before it asks is done twice.
+   */
+  ask(question: ToolQuestion): Promise<ToolAnswer>;
+  /** Starts a run below this one, one per step, and waits for its end in the same way. */
+  child(request: ChildRequest): Promise<ChildOutcome>;
 }
 
 /** How a call ended. A failure still has its output and its price. */
