@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { buildImages, dockerOrBuildah, imageName } from './images.ts';
 
 const root = join(import.meta.dirname, '..');
-const targets = (process.env.SWISSBRAIN_CLUSTER_TARGETS ?? 'sandbox-node,sandbox-python').split(',');
+const targets = (process.env.SWISSBRAIN_CLUSTER_TARGETS ?? 'sandbox-node').split(',');
 
 /** How tests reach a cluster. */
 export interface ClusterAccess {

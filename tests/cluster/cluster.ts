@@ -42,7 +42,7 @@ export async function apply(object: unknown): Promise<string> {
 }
 
 /** The image of sandboxes that was built for these tests. */
-export function imageOf(target: 'sandbox-node' | 'sandbox-python'): string {
+export function imageOf(target: 'sandbox-node'): string {
   const names = (process.env.SWISSBRAIN_CLUSTER_IMAGES ?? '').split(',');
   const name = names.find((one) => one.includes(`/${target}:`));
   if (name === undefined) throw new Error(`run by \`npm run test:cluster\`, which builds ${target}`);
@@ -101,6 +101,8 @@ async function runnerConfig(): Promise<KubeConfig> {
 export interface ClusterSandboxes {
   driver(overrides?: Partial<KubernetesSettings>): KubernetesDriver;
   request(overrides?: Partial<OpenSession>): OpenSession;
+  /** What a driver of these is made with. */
+  settings(overrides?: Partial<KubernetesSettings>): KubernetesSettings;
   open(overrides?: Partial<OpenSession>, settings?: Partial<KubernetesSettings>): Promise<SandboxSession>;
   /** Ends every session and watch of these. */
   clear(): Promise<void>;
@@ -114,23 +116,24 @@ export async function createClusterSandboxes(): Promise<ClusterSandboxes> {
   const drivers: KubernetesDriver[] = [];
   const log = createLogger({ service: 'test', level: 'silent' });
   const sandboxes: ClusterSandboxes = {
-    driver(overrides = {}) {
-      const settings: KubernetesSettings = {
-        secret: driverSecret,
-        namespaces: new Map([
-          ['default', sandboxNamespace],
-          ['small', smallNamespace],
-        ]),
-        image: imageOf('sandbox-node'),
-        imagePullPolicy: 'IfNotPresent',
-        instance,
-        runtimeClass: undefined,
-        hostUsers: true,
-        startSeconds: 180,
-        idleSeconds: 600,
-        lifetimeSeconds: 3_600,
-        ...overrides,
-      };
+    settings: (overrides = {}) => ({
+      secret: driverSecret,
+      namespaces: new Map([
+        ['default', sandboxNamespace],
+        ['small', smallNamespace],
+      ]),
+      image: imageOf('sandbox-node'),
+      imagePullPolicy: 'IfNotPresent',
+      instance,
+      runtimeClass: undefined,
+      hostUsers: true,
+      startSeconds: 180,
+      idleSeconds: 600,
+      lifetimeSeconds: 3_600,
+      ...overrides,
+    }),
+    driver(overrides) {
+      const settings = sandboxes.settings(overrides);
       const driver = createKubernetesDriver(config, settings, { log, metrics: createMetrics('test') });
       drivers.push(driver);
       return driver;

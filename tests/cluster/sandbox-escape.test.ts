@@ -243,9 +243,13 @@ describe('what a program leaves', () => {
   });
 
   it('does not fill the process table', async () => {
+    const fresh = await sandboxes.open();
     for (let i = 0; i < 5; i += 1)
-      await collect(session, { code: shell('for i in $(seq 20); do (sleep 100 &) ; done') });
-    expect(await fromSandbox(shell(`grep -lE 'State:.Z' /proc/[0-9]*/status 2>/dev/null | wc -l`))).toBe('0');
+      await collect(fresh, { code: shell('for i in $(seq 20); do (sleep 100 >/dev/null 2>&1 &) ; done') });
+    await collect(fresh, { code: 'setInterval(() => {}, 1000)', limits: { wallMs: 500 } });
+    const zombies = shell(`grep -lE 'State:.Z' /proc/[0-9]*/status 2>/dev/null | wc -l`);
+    expect((await collect(fresh, { code: zombies })).stdout.trim()).toBe('0');
+    await fresh.close();
   });
 });
 

@@ -40,6 +40,8 @@ export function judgeEnd(
       return { reason, message: 'the workspace is full' };
     case 'killed':
       return { reason, message: 'it was stopped' };
+    case 'lost':
+      return { reason, message: 'the sandbox was ended while this ran' };
     default:
       return { reason, message: null };
   }

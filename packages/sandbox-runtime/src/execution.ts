@@ -41,7 +41,7 @@ export function runExecution(options: RunOptions): RunningExecution {
     if (stoppedFor !== null) return;
     stoppedFor = reason;
     // Whoever is beyond a limit of space may get no time to take more of it.
-    const graceful = reason === 'timeout' || reason === 'killed';
+    const graceful = reason === 'timeout' || reason === 'killed' || reason === 'lost';
     if (graceful) program.tree?.signal('SIGTERM');
     killTimer = setTimeout(() => destroy(program), graceful ? options.graceMs : 0);
   };

@@ -15,6 +15,8 @@ export interface ExecutionsOptions {
   readonly graceMs: number;
   readonly maxProcesses: number;
   readonly diskMb: number;
+  /** How what still runs counts when the runtime is closed: in a pod nobody but the cluster does that. */
+  readonly closedAs: 'killed' | 'lost';
 }
 
 export interface Executions {
@@ -115,7 +117,7 @@ export function createExecutions(options: ExecutionsOptions): Executions {
     async close() {
       closed = true;
       await Promise.allSettled(kept.values());
-      for (const one of settled.values()) one.running?.stop('killed');
+      for (const one of settled.values()) one.running?.stop(options.closedAs);
       await Promise.all([...settled.values()].map((one) => one.finished));
     },
   };

@@ -1,9 +1,11 @@
 import { execFileSync } from 'node:child_process';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   killUntilGone,
   listProcesses,
   type ProcessEntry,
   processesWithVariable,
+  processIdentity,
   proportionalMemory,
   signalProcess,
 } from './processes.ts';
@@ -27,9 +29,14 @@ export interface LocalProcessTree extends ProcessTree {
 /**
  * Follows the program that leads process group and session `leader`. A child that leaves both is still known when
  * it was seen before it left or kept its environment. Who forks twice, drops its environment and is quick enough
- * gets away from this, which is why the production driver gives each run a container of its own.
+ * gets away from this, which is why the production driver gives each run a container of its own. `launched`: the leader is
+ * the launcher of a container.
  */
-export function followProcessTree(leader: number, marker: string): LocalProcessTree {
+export function followProcessTree(
+  leader: number,
+  marker: string,
+  options: { readonly launched?: boolean } = {},
+): LocalProcessTree {
   const known = new Map<number, string>();
 
   const members = (): ProcessEntry[] => {
@@ -72,11 +79,24 @@ export function followProcessTree(leader: number, marker: string): LocalProcessT
       for (const { pid } of members()) signalProcess(pid, signal);
       if (known.size === 0) signalProcess(-leader, signal);
     },
-    destroy() {
+    async destroy() {
+      if (options.launched) {
+        // The launcher reaps what is killed and then ends by itself; without it, the dead would stay in the table.
+        await killUntilGone(() => [...allPids()].filter((pid) => pid !== leader));
+        if (await goneByItself(leader)) return true;
+      }
       signalProcess(-leader, 'SIGKILL');
       return killUntilGone(() => [...allPids()]);
     },
   };
+}
+
+async function goneByItself(pid: number): Promise<boolean> {
+  for (let round = 0; round < 100; round += 1) {
+    if (processIdentity(pid) === null) return true;
+    await delay(10);
+  }
+  return false;
 }
 
 let knownPageBytes: number | undefined;

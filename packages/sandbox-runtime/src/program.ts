@@ -81,7 +81,10 @@ export function startProgram(
   handOn(child.stdout, (data) => onOutput('stdout', data));
   handOn(child.stderr, (data) => onOutput('stderr', data));
   const drained = Promise.all([streamClosed(child.stdout), streamClosed(child.stderr)]);
-  const tree = child.pid === undefined ? null : followProcessTree(child.pid, program.marker);
+  const tree =
+    child.pid === undefined
+      ? null
+      : followProcessTree(child.pid, program.marker, { launched: program.launcher !== null });
   return { tree, exited, ended: settle(exited, drained, tree, child) };
 }
 

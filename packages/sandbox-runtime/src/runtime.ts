@@ -53,6 +53,7 @@ export async function startRuntime(config: RuntimeConfig, secret: string): Promi
     graceMs: config.killGraceMs,
     maxProcesses: config.maxProcesses,
     diskMb: config.diskMb,
+    closedAs: link === null ? 'killed' : 'lost',
   });
   const { promise: stopped, resolve, reject } = Promise.withResolvers<void>();
   let stopping = false;
