@@ -10,6 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { wallClockMs } from '../src/clock.ts';
 import { decodeFrames, decodeOutputAnswer } from '../src/output-frames.ts';
+import { killUntilGone, processesWithVariable } from '../src/processes.ts';
 import { type ExecutionRecord, endpointVariable, type OutputHead } from '../src/protocol.ts';
 import { sealStream } from '../src/sealed-stream.ts';
 import { destroySession, readEndpoint, sessionPaths } from '../src/session-directory.ts';
@@ -78,6 +79,8 @@ export async function startRuntimeProcess(
       await destroySession(home);
       await exited;
       if (code && code.exitCode === null && code.signalCode === null) await once(code, 'exit');
+      // In a container they end with its first process; here nobody else would end them.
+      if (code) await killUntilGone(() => processesWithVariable('HOME', paths.scratch));
     },
   };
 }
