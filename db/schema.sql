@@ -100,7 +100,7 @@ CREATE POLICY agent_memory_service ON public.agent_memory FOR ALL TO sb_agent_ru
   WITH CHECK (true);
 GRANT SELECT ON TABLE public.agent_memory TO authenticated;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE public.agent_memory TO sb_agent_runner;
-GRANT DELETE, INSERT, SELECT, UPDATE (content, metadata, updated_at) ON TABLE public.agent_memory TO sb_agent_runner_user;
+GRANT DELETE, INSERT, SELECT, UPDATE (content, metadata, run_id, updated_at) ON TABLE public.agent_memory TO sb_agent_runner_user;
 
 CREATE TABLE public.agent_messages (
   id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -291,6 +291,11 @@ COMMENT ON COLUMN public.agent_runs.max_parallel IS 'Of the runs below one root 
 COMMENT ON COLUMN public.agent_runs.output IS 'Result of the run';
 CREATE INDEX agent_runs_active_idx ON public.agent_runs USING btree (status, started_at) WHERE (status = ANY (ARRAY['planning'::public.agent_run_status, 'running'::public.agent_run_status, 'waiting_input'::public.agent_run_status, 'paused'::public.agent_run_status]));
 CREATE INDEX agent_runs_cancelling_idx ON public.agent_runs USING btree (cancel_requested_at) WHERE ((cancel_requested_at IS NOT NULL) AND (finished_at IS NULL));
+CREATE INDEX agent_runs_expiry_idx ON public.agent_runs USING btree ((((finished_at AT TIME ZONE 'UTC'::text) + make_interval(days =>
+CASE
+    WHEN (reservation IS NULL) THEN 30
+    ELSE ((reservation #>> '{limits,retention_days}'::text[]))::integer
+END)))) WHERE (finished_at IS NOT NULL);
 CREATE INDEX agent_runs_finished_idx ON public.agent_runs USING btree (user_id, finished_at) WHERE (finished_at IS NOT NULL);
 CREATE INDEX agent_runs_live_idx ON public.agent_runs USING btree (id) WHERE (status = ANY (ARRAY['queued'::public.agent_run_status, 'planning'::public.agent_run_status, 'running'::public.agent_run_status, 'waiting_input'::public.agent_run_status, 'paused'::public.agent_run_status]));
 CREATE INDEX agent_runs_parent_idx ON public.agent_runs USING btree (parent_run_id) WHERE (parent_run_id IS NOT NULL);
@@ -370,6 +375,44 @@ CREATE TRIGGER trigger_update_run_statistics AFTER DELETE OR UPDATE ON public.ag
 GRANT SELECT ON TABLE public.agent_steps TO authenticated;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE public.agent_steps TO sb_agent_runner;
 GRANT INSERT, SELECT, UPDATE (finished_at, status) ON TABLE public.agent_steps TO sb_agent_runner_user;
+
+CREATE TABLE public.agent_user_deletions (
+  id uuid DEFAULT gen_random_uuid() NOT NULL,
+  user_id uuid NOT NULL,
+  requested_by text DEFAULT 'user'::text NOT NULL,
+  stage text DEFAULT 'runs'::text NOT NULL,
+  runs_cancelled integer DEFAULT 0 NOT NULL,
+  runs_deleted integer DEFAULT 0 NOT NULL,
+  files_deleted integer DEFAULT 0 NOT NULL,
+  requested_at timestamp with time zone DEFAULT now() NOT NULL,
+  updated_at timestamp with time zone DEFAULT now() NOT NULL,
+  finished_at timestamp with time zone,
+  CONSTRAINT agent_user_deletions_pkey PRIMARY KEY (id),
+  CONSTRAINT agent_user_deletions_files_deleted_check CHECK ((files_deleted >= 0)),
+  CONSTRAINT agent_user_deletions_finished_check CHECK (((stage = 'done'::text) = (finished_at IS NOT NULL))),
+  CONSTRAINT agent_user_deletions_requested_by_check CHECK ((requested_by = ANY (ARRAY['user'::text, 'system'::text]))),
+  CONSTRAINT agent_user_deletions_runs_cancelled_check CHECK ((runs_cancelled >= 0)),
+  CONSTRAINT agent_user_deletions_runs_deleted_check CHECK ((runs_deleted >= 0)),
+  CONSTRAINT agent_user_deletions_stage_check CHECK ((stage = ANY (ARRAY['runs'::text, 'files'::text, 'rows'::text, 'rest'::text, 'done'::text])))
+);
+COMMENT ON TABLE public.agent_user_deletions IS 'The job that removes a user, and afterwards the proof that it was done: the pseudonymous id, times and counts';
+COMMENT ON COLUMN public.agent_user_deletions.requested_by IS 'user: by the API. system: the row of auth.users was deleted elsewhere';
+COMMENT ON COLUMN public.agent_user_deletions.stage IS 'What is being done: cancel the runs, delete the files, delete the rows, look once more for late files; done';
+COMMENT ON COLUMN public.agent_user_deletions.runs_cancelled IS 'Runs that had not ended';
+COMMENT ON COLUMN public.agent_user_deletions.runs_deleted IS 'Runs with everything of theirs';
+COMMENT ON COLUMN public.agent_user_deletions.files_deleted IS 'Objects of the storage';
+COMMENT ON COLUMN public.agent_user_deletions.requested_at IS 'From here on nothing is made for the user';
+CREATE INDEX agent_user_deletions_user_idx ON public.agent_user_deletions USING btree (user_id, requested_at DESC);
+CREATE INDEX agent_user_deletions_work_idx ON public.agent_user_deletions USING btree (requested_at) WHERE (finished_at IS NULL);
+ALTER TABLE public.agent_user_deletions ENABLE ROW LEVEL SECURITY;
+CREATE POLICY agent_user_deletions_own ON public.agent_user_deletions FOR ALL TO sb_agent_runner_user
+  USING (((user_id = ( SELECT sb.current_user_id() AS current_user_id)) AND (user_id = ( SELECT sb.current_user_id() AS current_user_id))))
+  WITH CHECK ((user_id = ( SELECT sb.current_user_id() AS current_user_id)));
+CREATE POLICY agent_user_deletions_service ON public.agent_user_deletions FOR ALL TO sb_agent_runner
+  USING (true)
+  WITH CHECK (true);
+GRANT INSERT, SELECT, UPDATE ON TABLE public.agent_user_deletions TO sb_agent_runner;
+GRANT INSERT (user_id), SELECT ON TABLE public.agent_user_deletions TO sb_agent_runner_user;
 
 CREATE TABLE public.api_idempotency (
   user_id uuid NOT NULL,
@@ -1291,6 +1334,7 @@ COMMENT ON COLUMN public.event_outbox.stream_seq IS 'Sequence in the stream that
 CREATE INDEX event_outbox_age_idx ON ONLY public.event_outbox USING brin (created_at) WITH (pages_per_range='32');
 CREATE INDEX event_outbox_run_idx ON ONLY public.event_outbox USING btree (run_id, run_seq) WHERE (run_id IS NOT NULL);
 CREATE INDEX event_outbox_unpublished_idx ON ONLY public.event_outbox USING btree (source, shard, aggregate_id, aggregate_seq) WHERE (published_at IS NULL);
+CREATE INDEX event_outbox_user_idx ON ONLY public.event_outbox USING btree (user_id) WHERE (run_id IS NULL);
 ALTER TABLE public.event_outbox ENABLE ROW LEVEL SECURITY;
 CREATE POLICY event_outbox_append_sb_agent_runner ON public.event_outbox FOR INSERT TO sb_agent_runner_user
   WITH CHECK (((source = 'agent-runner'::text) AND (user_id = ( SELECT sb.current_user_id() AS current_user_id))));
@@ -1334,7 +1378,7 @@ CREATE POLICY event_outbox_sb_scheduler ON public.event_outbox FOR ALL TO sb_sch
 CREATE POLICY event_outbox_sb_wide_research ON public.event_outbox FOR ALL TO sb_wide_research
   USING ((source = 'wide-research'::text))
   WITH CHECK ((source = 'wide-research'::text));
-GRANT INSERT, SELECT, UPDATE (published_at, stream_seq) ON TABLE public.event_outbox TO sb_agent_runner, sb_collab, sb_connectors, sb_credits, sb_scheduler, sb_wide_research;
+GRANT DELETE, INSERT, SELECT, UPDATE (published_at, stream_seq) ON TABLE public.event_outbox TO sb_agent_runner, sb_collab, sb_connectors, sb_credits, sb_scheduler, sb_wide_research;
 GRANT INSERT, SELECT ON TABLE public.event_outbox TO sb_agent_runner_user, sb_collab_user, sb_connectors_user, sb_credits_user, sb_scheduler_user, sb_wide_research_user;
 
 CREATE TABLE public.outbox_shards (
@@ -3869,11 +3913,31 @@ CREATE OR REPLACE FUNCTION sb.delete_agent_data()
 AS $function$
 BEGIN
   DELETE FROM public.agent_memory WHERE user_id = OLD.id;
+  DELETE FROM public.event_outbox
+  WHERE published_at IS NOT NULL AND source = 'agent-runner'
+    AND run_id IN (SELECT id FROM public.agent_runs WHERE user_id = OLD.id);
   DELETE FROM public.agent_runs WHERE user_id = OLD.id;
   RETURN NULL;
 END
 $function$;
 COMMENT ON FUNCTION sb.delete_agent_data() IS 'Runs, with everything of theirs, and memories go with their user. Rights of the owner: whoever deletes the user has none here';
+
+CREATE OR REPLACE FUNCTION sb.delete_user(p_user_id uuid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+BEGIN
+  IF NOT EXISTS (SELECT FROM public.agent_user_deletions
+                 WHERE user_id = p_user_id AND finished_at IS NULL AND stage = 'rows') THEN
+    RAISE EXCEPTION 'nobody has asked for the deletion of user %', p_user_id USING ERRCODE = 'restrict_violation';
+  END IF;
+  DELETE FROM auth.users WHERE id = p_user_id;
+  RETURN FOUND;
+END
+$function$;
+COMMENT ON FUNCTION sb.delete_user(uuid) IS 'Deletes a user whose deletion has come that far, in all slices; true when there was one. Rights of the owner: auth.users belongs to nobody here';
 
 CREATE OR REPLACE FUNCTION sb.end_operation(p_row public.credit_audit, p_user uuid, p_target text, p_before jsonb, p_after jsonb)
  RETURNS jsonb
@@ -4852,6 +4916,9 @@ AS $function$
 BEGIN
   INSERT INTO sb.deleted_users (user_id) VALUES (OLD.id) ON CONFLICT (user_id) DO NOTHING;
   DELETE FROM public.api_idempotency WHERE user_id = OLD.id;
+  -- Facts of the ledger stay with it, and what is not published yet is still to be told.
+  DELETE FROM public.event_outbox
+  WHERE user_id = OLD.id AND run_id IS NULL AND published_at IS NOT NULL AND source <> 'credits';
   INSERT INTO public.event_outbox (source, aggregate_type, aggregate_id, aggregate_seq, type, user_id, root_id, data)
   VALUES ('credits', 'user', OLD.id, 2, 'user.deleted', OLD.id, OLD.id, jsonb_build_object('user_id', OLD.id));
   RETURN NULL;
@@ -5097,6 +5164,7 @@ GRANT EXECUTE ON FUNCTION public.set_low_thresholds(uuid,text[]) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.update_participant_presence(text,jsonb) TO sb_collab;
 GRANT EXECUTE ON FUNCTION public.verify_credits(uuid) TO sb_credits;
 GRANT EXECUTE ON FUNCTION sb.current_user_id() TO authenticated, sb_agent_runner, sb_agent_runner_user, sb_collab, sb_collab_user, sb_connectors, sb_connectors_user, sb_credits, sb_credits_user, sb_scheduler, sb_scheduler_user, sb_wide_research, sb_wide_research_user;
+GRANT EXECUTE ON FUNCTION sb.delete_user(uuid) TO sb_agent_runner;
 GRANT EXECUTE ON FUNCTION sb.ensure_partitions() TO sb_agent_runner, sb_collab, sb_connectors, sb_credits, sb_scheduler, sb_wide_research;
 GRANT EXECUTE ON FUNCTION sb.is_migrated(text) TO sb_agent_runner, sb_collab, sb_connectors, sb_credits, sb_scheduler, sb_wide_research;
 GRANT EXECUTE ON FUNCTION sb.maintain_partitions() TO sb_agent_runner, sb_collab, sb_connectors, sb_credits, sb_scheduler, sb_wide_research;

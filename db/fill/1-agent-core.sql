@@ -71,3 +71,9 @@ SELECT pg_temp.id('question', n), pg_temp.id('run', n / 10), pg_temp.user_of('ru
        CASE WHEN n % 100 > 0 THEN '"this"'::jsonb END, asked + interval '1 day',
        CASE WHEN n % 100 > 0 THEN asked + interval '1 hour' END, asked
 FROM generate_series(0, pg_temp.rows() - 1) AS n, LATERAL (SELECT pg_temp.time_of('run', n / 10)) AS run (asked);
+
+-- Most are over; some of today are under way.
+INSERT INTO public.agent_user_deletions (id, user_id, stage, requested_at, finished_at)
+SELECT pg_temp.id('deletion', n), pg_temp.id('former user', n), CASE WHEN n < 100 THEN 'runs' ELSE 'done' END,
+       pg_temp.time_of('deletion', n), CASE WHEN n < 100 THEN NULL ELSE pg_temp.time_of('deletion', n) + interval '1 hour' END
+FROM generate_series(0, pg_temp.rows() - 1) AS n;

@@ -422,6 +422,8 @@ CREATE INDEX event_outbox_unpublished_idx ON public.event_outbox (source, shard,
   WHERE published_at IS NULL;
 -- Following a run: what came after run_seq.
 CREATE INDEX event_outbox_run_idx ON public.event_outbox (run_id, run_seq) WHERE run_id IS NOT NULL;
+-- What a user who leaves takes along.
+CREATE INDEX event_outbox_user_idx ON public.event_outbox (user_id) WHERE run_id IS NULL;
 -- What the stream should still hold: rows of the last days. Rows come in order of time, so that a summary of pages
 -- is enough and costs next to nothing to keep.
 CREATE INDEX event_outbox_age_idx ON public.event_outbox USING brin (created_at) WITH (pages_per_range = 32);
@@ -545,6 +547,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 BEGIN
   INSERT INTO sb.deleted_users (user_id) VALUES (OLD.id) ON CONFLICT (user_id) DO NOTHING;
   DELETE FROM public.api_idempotency WHERE user_id = OLD.id;
+  -- Facts of the ledger stay with it, and what is not published yet is still to be told.
+  DELETE FROM public.event_outbox
+  WHERE user_id = OLD.id AND run_id IS NULL AND published_at IS NOT NULL AND source <> 'credits';
   INSERT INTO public.event_outbox (source, aggregate_type, aggregate_id, aggregate_seq, type, user_id, root_id, data)
   VALUES ('credits', 'user', OLD.id, 2, 'user.deleted', OLD.id, OLD.id, jsonb_build_object('user_id', OLD.id));
   RETURN NULL;
@@ -640,7 +645,7 @@ GRANT EXECUTE ON FUNCTION sb.current_user_id(), sb.require_user(regclass) TO aut
 
 GRANT USAGE ON SCHEMA public, sb, extensions TO
   sb_agent_runner, sb_credits, sb_connectors, sb_wide_research, sb_scheduler, sb_collab;
-GRANT SELECT, INSERT ON public.event_outbox TO
+GRANT SELECT, INSERT, DELETE ON public.event_outbox TO
   sb_agent_runner, sb_credits, sb_connectors, sb_wide_research, sb_scheduler, sb_collab;
 GRANT UPDATE (published_at, stream_seq) ON public.event_outbox TO
   sb_agent_runner, sb_credits, sb_connectors, sb_wide_research, sb_scheduler, sb_collab;

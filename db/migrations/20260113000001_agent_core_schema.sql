@@ -152,8 +152,14 @@ CREATE INDEX agent_runs_live_idx ON public.agent_runs (id)
 -- Cancels on their way.
 CREATE INDEX agent_runs_cancelling_idx ON public.agent_runs (cancel_requested_at)
   WHERE cancel_requested_at IS NOT NULL AND finished_at IS NULL;
--- Retention by tier: a user's finished runs, oldest first.
+-- What a user who leaves has finished.
 CREATE INDEX agent_runs_finished_idx ON public.agent_runs (user_id, finished_at) WHERE finished_at IS NOT NULL;
+-- Retention by tier: when a finished run's days are over. Null: never. A run that never got a hold has no tier; 30 days.
+-- At UTC, because only then is the sum immutable.
+CREATE INDEX agent_runs_expiry_idx ON public.agent_runs (
+  ((finished_at AT TIME ZONE 'UTC') + make_interval(days =>
+    CASE WHEN reservation IS NULL THEN 30 ELSE (reservation #>> '{limits,retention_days}')::int END))
+) WHERE finished_at IS NOT NULL;
 
 -- ---------------------------------------------------------------------------------------------------------------
 -- Steps. Hot: keys only, no index on status, so that finishing a step touches no index.
@@ -489,11 +495,60 @@ CREATE TRIGGER trigger_check_run_completion
   WHEN (NEW.open_steps = 0 AND NEW.planning_done OR OLD.finished_at IS NOT NULL)
   EXECUTE FUNCTION public.check_run_completion();
 
+-- ---------------------------------------------------------------------------------------------------------------
+-- Users who leave.
+
+CREATE TABLE public.agent_user_deletions (
+  id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  user_id uuid NOT NULL,
+  requested_by text NOT NULL DEFAULT 'user' CHECK (requested_by IN ('user', 'system')),
+  stage text NOT NULL DEFAULT 'runs' CHECK (stage IN ('runs', 'files', 'rows', 'rest', 'done')),
+  runs_cancelled int NOT NULL DEFAULT 0 CHECK (runs_cancelled >= 0),
+  runs_deleted int NOT NULL DEFAULT 0 CHECK (runs_deleted >= 0),
+  files_deleted int NOT NULL DEFAULT 0 CHECK (files_deleted >= 0),
+  requested_at timestamptz NOT NULL DEFAULT now(),
+  updated_at timestamptz NOT NULL DEFAULT now(),
+  finished_at timestamptz,
+  CONSTRAINT agent_user_deletions_finished_check CHECK ((stage = 'done') = (finished_at IS NOT NULL))
+);
+COMMENT ON TABLE public.agent_user_deletions IS
+  'The job that removes a user, and afterwards the proof that it was done: the pseudonymous id, times and counts';
+COMMENT ON COLUMN public.agent_user_deletions.requested_by IS
+  'user: by the API. system: the row of auth.users was deleted elsewhere';
+COMMENT ON COLUMN public.agent_user_deletions.stage IS
+  'What is being done: cancel the runs, delete the files, delete the rows, look once more for late files; done';
+COMMENT ON COLUMN public.agent_user_deletions.requested_at IS 'From here on nothing is made for the user';
+COMMENT ON COLUMN public.agent_user_deletions.runs_cancelled IS 'Runs that had not ended';
+COMMENT ON COLUMN public.agent_user_deletions.runs_deleted IS 'Runs with everything of theirs';
+COMMENT ON COLUMN public.agent_user_deletions.files_deleted IS 'Objects of the storage';
+-- Does this user leave?
+CREATE INDEX agent_user_deletions_user_idx ON public.agent_user_deletions (user_id, requested_at DESC);
+-- What is under way.
+CREATE INDEX agent_user_deletions_work_idx ON public.agent_user_deletions (requested_at) WHERE finished_at IS NULL;
+
+CREATE FUNCTION sb.delete_user(p_user_id uuid) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM public.agent_user_deletions
+                 WHERE user_id = p_user_id AND finished_at IS NULL AND stage = 'rows') THEN
+    RAISE EXCEPTION 'nobody has asked for the deletion of user %', p_user_id USING ERRCODE = 'restrict_violation';
+  END IF;
+  DELETE FROM auth.users WHERE id = p_user_id;
+  RETURN FOUND;
+END
+$$;
+COMMENT ON FUNCTION sb.delete_user(uuid) IS
+  'Deletes a user whose deletion has come that far, in all slices; true when there was one. Rights of the owner: '
+  'auth.users belongs to nobody here';
+
 -- A trigger, not a foreign key: that would lock the user's row with every run that is made.
 CREATE FUNCTION sb.delete_agent_data() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 BEGIN
   DELETE FROM public.agent_memory WHERE user_id = OLD.id;
+  DELETE FROM public.event_outbox
+  WHERE published_at IS NOT NULL AND source = 'agent-runner'
+    AND run_id IN (SELECT id FROM public.agent_runs WHERE user_id = OLD.id);
   DELETE FROM public.agent_runs WHERE user_id = OLD.id;
   RETURN NULL;
 END
@@ -555,6 +610,20 @@ CREATE POLICY agent_memory_own ON public.agent_memory FOR ALL TO sb_agent_runner
   USING (user_id = (SELECT sb.current_user_id()) AND user_id = (SELECT sb.current_user_id()))
   WITH CHECK (user_id = (SELECT sb.current_user_id()));
 
+ALTER TABLE public.agent_user_deletions ENABLE ROW LEVEL SECURITY;
+CREATE POLICY agent_user_deletions_service ON public.agent_user_deletions FOR ALL TO sb_agent_runner
+  USING (true) WITH CHECK (true);
+CREATE POLICY agent_user_deletions_own ON public.agent_user_deletions FOR ALL TO sb_agent_runner_user
+  USING (user_id = (SELECT sb.current_user_id()) AND user_id = (SELECT sb.current_user_id()))
+  WITH CHECK (user_id = (SELECT sb.current_user_id()));
+
+REVOKE ALL ON TABLE public.agent_user_deletions FROM PUBLIC, anon, authenticated, service_role;
+REVOKE ALL ON FUNCTION sb.delete_user(uuid) FROM PUBLIC, anon, authenticated, service_role;
+GRANT SELECT, INSERT, UPDATE ON public.agent_user_deletions TO sb_agent_runner;
+GRANT SELECT ON public.agent_user_deletions TO sb_agent_runner_user;
+GRANT INSERT (user_id) ON public.agent_user_deletions TO sb_agent_runner_user;
+GRANT EXECUTE ON FUNCTION sb.delete_user(uuid) TO sb_agent_runner;
+
 REVOKE ALL ON TABLE
   public.agent_runs, public.agent_steps, public.agent_artifacts, public.agent_messages, public.agent_memory,
   public.agent_questions
@@ -581,13 +650,15 @@ GRANT UPDATE (
   step_count, open_steps, completed_steps, failed_steps, required_failed_steps, billable_steps, consumed_micro
 ) ON public.agent_runs TO sb_agent_runner_user;
 GRANT UPDATE (status, finished_at) ON public.agent_steps TO sb_agent_runner_user;
-GRANT UPDATE (content, metadata, updated_at) ON public.agent_memory TO sb_agent_runner_user;
+GRANT UPDATE (content, metadata, run_id, updated_at) ON public.agent_memory TO sb_agent_runner_user;
 GRANT DELETE ON public.agent_runs, public.agent_memory TO sb_agent_runner_user;
 
 -- migrate:down
 
 DROP TRIGGER swissbrain_delete_agent_data ON auth.users;
 DROP FUNCTION sb.delete_agent_data();
+DROP FUNCTION sb.delete_user(uuid);
+DROP TABLE public.agent_user_deletions;
 DROP TABLE public.agent_questions, public.agent_memory, public.agent_messages, public.agent_artifacts, public.agent_steps, public.agent_runs;
 DROP FUNCTION public.update_run_statistics(), public.count_new_steps(), public.check_run_completion();
 DROP TYPE public.agent_mode, public.tool_type, public.agent_step_status, public.agent_run_status;

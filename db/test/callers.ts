@@ -12,6 +12,7 @@ const callers: Readonly<Record<string, readonly string[]>> = {
   'sb.ensure_partitions': everyService,
   'sb.maintain_partitions': everyService,
   'public.ensure_user': everyUser,
+  'sb.delete_user': ['sb_agent_runner'],
 
   'public.encrypt_token': ['sb_connectors'],
   'public.decrypt_token': ['sb_connectors'],

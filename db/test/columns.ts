@@ -76,9 +76,14 @@ export const columnRights: readonly {
       pause_requested_at pause_reason idle_since idle_ms step_count open_steps completed_steps failed_steps
       required_failed_steps billable_steps consumed_micro error_code error_message finished_at updated_at`,
   },
+  { table: 'public.agent_user_deletions', roles: ['sb_agent_runner_user'], insert: 'user_id' },
   { table: 'public.agent_steps', roles: ['sb_agent_runner_user'], update: 'status finished_at' },
   { table: 'public.agent_questions', roles: ['sb_agent_runner_user'], update: 'status answer answered_at' },
-  { table: 'public.agent_memory', roles: ['sb_agent_runner_user'], update: 'content metadata updated_at' },
+  {
+    table: 'public.agent_memory',
+    roles: ['sb_agent_runner_user'],
+    update: 'content metadata run_id updated_at',
+  },
   {
     table: 'public.api_idempotency',
     roles: [

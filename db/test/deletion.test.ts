@@ -70,6 +70,7 @@ describe('deleting', () => {
       [...rows.values()].some((row) => JSON.stringify(row).includes(alice)),
     );
     expect(naming.map(([name]) => name)).toEqual([
+      'public.agent_user_deletions', // the proof that it was done
       'public.credit_audit',
       'public.credit_balances',
       'public.credit_grants',

@@ -6,6 +6,7 @@ import {
   fourth,
   implied,
   nobody,
+  now,
   type Row,
   run,
   second,
@@ -116,6 +117,21 @@ export const agentCore: ConstrainedTables = {
     foreignKeys: {
       agent_artifacts_run_id_user_id_fkey: ofRun,
       agent_artifacts_step_id_user_id_fkey: ofStep,
+    },
+  },
+  'public.agent_user_deletions': {
+    // One that is over: another of the same user may stand beside it.
+    row: { id: first, user_id: alice, stage: 'done', finished_at: now },
+    second: { id: second },
+    required: `id user_id requested_by stage runs_cancelled runs_deleted files_deleted requested_at updated_at`,
+    violations: {
+      agent_user_deletions_pkey: [{ id: first }],
+      agent_user_deletions_requested_by_check: [{ requested_by: 'nobody' }],
+      agent_user_deletions_stage_check: [{ stage: 'soon', finished_at: null }],
+      agent_user_deletions_runs_cancelled_check: [{ runs_cancelled: '-1' }],
+      agent_user_deletions_runs_deleted_check: [{ runs_deleted: '-1' }],
+      agent_user_deletions_files_deleted_check: [{ files_deleted: '-1' }],
+      agent_user_deletions_finished_check: [{ stage: 'rows' }, { finished_at: null }],
     },
   },
   'public.agent_messages': {

@@ -1,12 +1,31 @@
 import { advanceStatement } from '../../../services/agent-runner/src/store/advance.ts';
-import { findArtifact, listArtifacts } from '../../../services/agent-runner/src/store/artifacts.ts';
+import {
+  findArtifact,
+  listArtifacts,
+  referredStatement,
+} from '../../../services/agent-runner/src/store/artifacts.ts';
 import { closeRunRow } from '../../../services/agent-runner/src/store/closing.ts';
+import {
+  advanceDeletionStatement,
+  anyRunStatement,
+  deleteExpiredRunsStatement,
+  deleteRunsOfUserStatement,
+  findDeletion,
+  liveRunsStatement,
+  openDeletionsStatement,
+} from '../../../services/agent-runner/src/store/deletions.ts';
 import {
   claimStatement,
   dispatchStatement,
   overdueStatement,
   renewStatement,
 } from '../../../services/agent-runner/src/store/leases.ts';
+import {
+  deleteMemory,
+  listMemories,
+  saveMemory,
+  searchMemoryStatement,
+} from '../../../services/agent-runner/src/store/memories.ts';
 import { listMessages } from '../../../services/agent-runner/src/store/messages.ts';
 import {
   expiredStatement,
@@ -207,37 +226,32 @@ export const agentCoreUses: readonly Use[] = [
     run: statement('SELECT content FROM agent_messages WHERE id = $1', filledId('message', 1)),
   },
   {
-    by: 'the memory tool: recall a key, forget an entry',
+    by: 'the memory tool: save; DELETE /v1/memory/:id',
+    file: `${store}/memories.ts`,
     indexes: ['agent_memory_user_id_namespace_key_key', 'agent_memory_pkey'],
     as: user,
-    run: async ({ query }) => {
-      await query(
-        `INSERT INTO agent_memory (user_id, namespace, key, content) VALUES ($1, 'default', 'fact', 'words')
-         ON CONFLICT (user_id, namespace, key) DO UPDATE SET content = excluded.content`,
-        [userId],
-      );
-      await query('DELETE FROM agent_memory WHERE id = $1', [filledId('memory', 1)]);
+    run: async ({ tx }) => {
+      const place = { userId, tenantId: null, runId: null, namespace: 'default', key: 'fact' };
+      await saveMemory(tx, { ...place, content: 'words', metadata: {} });
+      await deleteMemory(tx, filledId('memory', 1));
     },
   },
   {
     by: 'the memory tool: search',
+    file: `${store}/memories.ts`,
     indexes: ['agent_memory_search_idx'],
-    // As the worker: under row-level security Postgres looks nothing up by an operator that might leak.
     as: service,
-    run: statement(
-      `SELECT key, content FROM agent_memory
-       WHERE user_id = $1 AND search @@ websearch_to_tsquery('simple', 'word4000') LIMIT 20`,
-      userId,
-    ),
+    run: ({ database }) =>
+      database.serviceStatement(
+        searchMemoryStatement({ userId, query: 'word4000', namespace: undefined, limit: 20 }),
+      ),
   },
   {
-    by: "a user's memory, newest first",
+    by: 'GET /v1/memory',
+    file: `${store}/memories.ts`,
     indexes: ['agent_memory_user_idx'],
     as: user,
-    run: statement(
-      'SELECT key FROM agent_memory WHERE user_id = $1 ORDER BY updated_at DESC, id DESC LIMIT 21',
-      userId,
-    ),
+    run: ({ tx }) => listMemories(tx, userId, { limit: 21, namespace: undefined, before: position }),
   },
   {
     by: 'the tree of a run, in order',
@@ -267,14 +281,34 @@ export const agentCoreUses: readonly Use[] = [
     ),
   },
   {
-    by: 'retention by tier: what a user has finished long ago',
-    indexes: ['agent_runs_finished_idx'],
+    by: 'retention by tier, and what a user who leaves has finished',
+    file: `${store}/deletions.ts`,
+    indexes: ['agent_runs_expiry_idx', 'agent_runs_finished_idx'],
     as: service,
-    run: statement(
-      `SELECT id FROM agent_runs WHERE user_id = $1 AND finished_at < now() - interval '7 days'
-       ORDER BY finished_at LIMIT 100`,
-      userId,
-    ),
+    run: async ({ database }) => {
+      await database.serviceStatement(deleteExpiredRunsStatement(100));
+      await database.serviceStatement(deleteRunsOfUserStatement(userId, 100));
+    },
+  },
+  {
+    by: 'users who leave: the work, and whether this one does',
+    file: `${store}/deletions.ts`,
+    indexes: ['agent_user_deletions_work_idx', 'agent_user_deletions_user_idx', 'agent_user_deletions_pkey'],
+    as: service,
+    run: async ({ database, tx }) => {
+      await database.serviceStatement(openDeletionsStatement(20, 1_000));
+      await database.serviceStatement(advanceDeletionStatement(filledId('deletion', 3), 'runs', 'files', {}));
+      await database.serviceStatement(liveRunsStatement(userId, 100));
+      await database.serviceStatement(anyRunStatement(userId));
+      await findDeletion(tx, filledId('former user', 5_000));
+    },
+  },
+  {
+    by: 'the sweep of objects',
+    file: `${store}/artifacts.ts`,
+    indexes: ['agent_artifacts_storage_idx'],
+    as: service,
+    run: ({ database }) => database.serviceStatement(referredStatement(['sha256/a', 'sha256/b'])),
   },
   {
     by: 'DELETE /v1/runs/:id, with everything below the run',

@@ -120,6 +120,12 @@ export const platformUses: readonly Use[] = [
     run: statement('SELECT ensure_user($1)', filledId('newcomer', 0)),
   },
   {
+    by: 'the end of a user: what they take along',
+    indexes: ['event_outbox_user_idx', 'deleted_users_pkey'],
+    as: owner,
+    run: statement('DELETE FROM auth.users WHERE id = $1', filledId('user', 40)),
+  },
+  {
     by: 'the upkeep of partitions',
     indexes: [],
     as: owner,

@@ -30,7 +30,9 @@ const forAll = [
 ];
 
 const forOne: Readonly<Partial<Record<ServiceName, readonly RegExp[]>>> = {
-  'agent-runner': [/^(MODEL|MODES|ANTHROPIC|OPENAI|RUN|GOAL|ARTIFACTS|SANDBOX|STORAGE)_/],
+  'agent-runner': [
+    /^(MODEL|MODES|ANTHROPIC|OPENAI|RUN|GOAL|ARTIFACTS|SANDBOX|STORAGE|RETENTION|REMOVAL|SEARCH)_/,
+  ],
   credits: [/^(RESERVATION|HOLD|PERIOD|CLOSING)_/],
 };
 

@@ -25,5 +25,7 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** No access token is needed. */
     public?: boolean;
+    /** The token of a user who was deleted will do. */
+    formerUsers?: boolean;
   }
 }

@@ -31,10 +31,35 @@ const settings = baseConfigSchema.extend({
   /** A folder with a file for each mode, instead of our own. */
   MODES_DIR: z.string().min(1).optional(),
 
-  /** The folder of artifacts, by content. */
-  STORAGE_DIR: z.string().min(1),
+  /** The folder of artifacts, where there is no bucket. One of the two is required. */
+  STORAGE_DIR: z.string().min(1).optional(),
+  /** A bucket of an S3-compatible server; wins over the folder. */
+  STORAGE_S3_BUCKET: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/)
+    .optional(),
+  STORAGE_S3_REGION: z.string().min(1).default('us-east-1'),
+  /** Address of the server; without it Amazon's of the region. */
+  STORAGE_S3_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
+  /** The address at which clients reach it, for links; without it the same. */
+  STORAGE_S3_PUBLIC_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
+  /** Without keys they come from where the AWS SDK looks: web identity, instance, environment. */
+  STORAGE_S3_ACCESS_KEY_ID: z.string().min(1).optional(),
+  STORAGE_S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
+  /** `https://host/bucket/key` instead of `https://bucket.host/key`; most servers but Amazon's want it. */
+  STORAGE_S3_PATH_STYLE: z.stringbool().default(true),
+  /** `service`: links lead through agent-runner, for a bucket that clients cannot reach. */
+  STORAGE_LINKS: z.enum(['direct', 'service']).default('direct'),
   /** Signs artifact links; every replica needs the same one. */
   STORAGE_SIGNING_SECRET: z.string().min(32),
+  /** Whole days after which an object that nothing refers to is deleted. */
+  STORAGE_GRACE_DAYS: z.coerce.number().int().min(2).default(3),
+  /** How often runs past the days of their tier and objects without a row are looked for. */
+  RETENTION_SWEEP_SECONDS: seconds(3_600),
+  /** How often the removal of users who leave is taken further. */
+  REMOVAL_POLL_MS: z.coerce.number().int().min(20).default(2_000),
+  /** After so long without news the files of a removed user are looked for once more. */
+  REMOVAL_SETTLE_SECONDS: z.coerce.number().int().min(0).default(120),
   ARTIFACTS_URL_TTL_SECONDS: seconds(900),
   ARTIFACTS_MAX_BYTES: z.coerce
     .number()
@@ -79,6 +104,13 @@ const settings = baseConfigSchema.extend({
   SANDBOX_HOST_USERS: z.stringbool().default(true),
   SANDBOX_START_SECONDS: seconds(120),
 
+  /** Web search, the first of these: a SearXNG whose settings allow the format json, a key of Brave, one of Tavily. */
+  SEARCH_SEARXNG_URL: z.url({ protocol: /^https?$/ }).optional(),
+  SEARCH_BRAVE_API_KEY: z.string().min(1).optional(),
+  SEARCH_BRAVE_URL: z.url({ protocol: /^https?$/ }).default('https://api.search.brave.com'),
+  SEARCH_TAVILY_API_KEY: z.string().min(1).optional(),
+  SEARCH_TAVILY_URL: z.url({ protocol: /^https?$/ }).default('https://api.tavily.com'),
+
   /** Several models, and which to ask in which mode: JSON, see README.md. Instead of the variables for a single one. */
   MODEL_CONFIG: modelConfigText.optional(),
   /** Any server with OpenAI's chat completions API: Ollama, vLLM, LiteLLM. */
@@ -102,19 +134,32 @@ const settings = baseConfigSchema.extend({
 });
 
 /** Every setting of agent-runner; see README.md for what each does. What a sandbox driver needs must be there. */
-export const configSchema = settings.superRefine((config, context) => {
-  const need = (name: keyof typeof config, why: string) => {
-    if (config[name] === undefined) context.addIssue({ code: 'custom', path: [name], message: why });
-  };
-  if (config.SANDBOX_DRIVER === 'local')
-    return need('SANDBOX_DIR', 'the local sandbox driver needs a folder');
-  need('SANDBOX_IMAGE', 'the Kubernetes sandbox driver needs an image');
-  need('SANDBOX_NAMESPACES', 'the Kubernetes sandbox driver needs namespaces');
-  if (!config.SANDBOX_REQUIRE_ISOLATION) return;
-  need(
-    'SANDBOX_RUNTIME_CLASS',
-    'SANDBOX_REQUIRE_ISOLATION is set, so a RuntimeClass such as gvisor or kata is needed',
-  );
-});
+export const configSchema = settings
+  .superRefine((config, context) => {
+    const need = (name: keyof typeof config, why: string) => {
+      if (config[name] === undefined) context.addIssue({ code: 'custom', path: [name], message: why });
+    };
+    if (config.SANDBOX_DRIVER === 'local')
+      return need('SANDBOX_DIR', 'the local sandbox driver needs a folder');
+    need('SANDBOX_IMAGE', 'the Kubernetes sandbox driver needs an image');
+    need('SANDBOX_NAMESPACES', 'the Kubernetes sandbox driver needs namespaces');
+    if (!config.SANDBOX_REQUIRE_ISOLATION) return;
+    need(
+      'SANDBOX_RUNTIME_CLASS',
+      'SANDBOX_REQUIRE_ISOLATION is set, so a RuntimeClass such as gvisor or kata is needed',
+    );
+  })
+  .refine((given) => given.STORAGE_DIR !== undefined || given.STORAGE_S3_BUCKET !== undefined, {
+    path: ['STORAGE_DIR'],
+    error: 'STORAGE_DIR or STORAGE_S3_BUCKET is required',
+  })
+  .refine((given) => !given.STORAGE_S3_ACCESS_KEY_ID === !given.STORAGE_S3_SECRET_ACCESS_KEY, {
+    path: ['STORAGE_S3_SECRET_ACCESS_KEY'],
+    error: 'STORAGE_S3_ACCESS_KEY_ID and STORAGE_S3_SECRET_ACCESS_KEY belong together',
+  })
+  .refine((given) => !given.STORAGE_S3_BUCKET || given.ARTIFACTS_MAX_BYTES <= 5 * 1024 ** 3, {
+    path: ['ARTIFACTS_MAX_BYTES'],
+    error: 'a bucket takes objects of at most 5 GiB',
+  });
 
 export type Config = z.infer<typeof configSchema>;

@@ -11,5 +11,8 @@ export const errors = defineErrors({
   invalid_playbook: { status: 422, title: 'The playbook cannot run' },
   invalid_run: { status: 422, title: 'The run cannot be created' },
   model_not_configured: { status: 422, title: 'No model is configured' },
+  deletion_not_found: { status: 404, title: 'No deletion was asked for' },
+  user_leaving: { status: 403, title: 'The user is being deleted' },
+  memory_not_found: { status: 404, title: 'No such memory' },
   link_invalid: { status: 403, title: 'The link is not valid or has expired' },
 });

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { resolve } from 'node:path';
 import { startConsumers } from '@swissbrain/service-kit/consumer';
 import { serveDeadLetters } from '@swissbrain/service-kit/dead-letter-routes';
 import type { RunningService } from '@swissbrain/service-kit/lifecycle';
@@ -12,15 +11,20 @@ import { loadModes } from './agent/modes.ts';
 import type { Config } from './config.ts';
 import { creditsConsumers } from './consumers/credits.ts';
 import { requestConsumers } from './consumers/requests.ts';
+import { forgetsUser } from './consumers/users.ts';
 import { createDeltas } from './follow/deltas.ts';
 import { createLiveEvents } from './follow/live-events.ts';
 import { createNudges } from './follow/nudges.ts';
+import { startRemoval, startRetention } from './jobs/clean-up.ts';
 import { startDispatcher } from './jobs/dispatcher.ts';
 import { workOnOffers } from './jobs/execute-run.ts';
+import type { Loop } from './jobs/loop.ts';
 import { startCancels, startHoldHeartbeat, startLeaseRenewal, startSweep } from './jobs/reconcilers.ts';
 import { renewLeases } from './operations/claims.ts';
 import type { RunWakes } from './operations/questions.ts';
 import { registerArtifactRoutes } from './routes/artifacts.ts';
+import { registerMeRoutes } from './routes/me.ts';
+import { registerMemoryRoutes } from './routes/memory.ts';
 import { registerQuestionRoutes } from './routes/questions.ts';
 import { registerControlRoutes } from './routes/run-control.ts';
 import { registerEventRoutes } from './routes/run-events.ts';
@@ -30,13 +34,16 @@ import { registerToolRoutes } from './routes/tools.ts';
 import { serveBillableSteps } from './rpc/billable-steps.ts';
 import { serveEstimateRun } from './rpc/estimate-run.ts';
 import { createSandboxDriver } from './sandbox/drivers.ts';
-import { createLocalStore } from './storage/local-store.ts';
+import { openObjectStore } from './storage/open-store.ts';
 import { agentTool } from './tools/agent.ts';
 import { codeTool } from './tools/code.ts';
 import { fileTool } from './tools/file.ts';
 import { humanTool } from './tools/human.ts';
 import { createLlmTool } from './tools/llm.ts';
+import { createMemoryTool } from './tools/memory.ts';
 import { createToolRegistry } from './tools/registry.ts';
+import { createSearchTool } from './tools/search.ts';
+import { chooseSearch } from './tools/search-providers.ts';
 import type { Tool } from './tools/tool.ts';
 
 /** What a caller adds to the service. */
@@ -50,6 +57,8 @@ function createEngine(platform: Platform, config: Config, extraTools: readonly T
   const leaseMs = config.RUN_LEASE_SECONDS * 1_000;
   const owner = randomUUID();
   const overrideOf = 'reason' in choice ? () => ({}) : choice.models.override;
+  const { objects, close } = openObjectStore(config, clock);
+  platform.release.add('object store', close);
   return {
     ...{ database, rpc, log, clock, choice, leaseMs, owner },
     modes: loadModes(config.MODES_DIR ?? null, overrideOf),
@@ -57,14 +66,10 @@ function createEngine(platform: Platform, config: Config, extraTools: readonly T
     wallMs: config.RUN_MAX_SECONDS * 1_000,
     idleMs: config.RUN_MAX_IDLE_SECONDS * 1_000,
     driver: createSandboxDriver(config, platform),
-    objects: createLocalStore(resolve(config.STORAGE_DIR)),
+    objects,
     tools: createToolRegistry([
-      codeTool,
-      fileTool,
-      humanTool,
-      agentTool,
-      createLlmTool(choice, clock),
-      ...extraTools,
+      ...[codeTool, fileTool, humanTool, agentTool, createLlmTool(choice, clock)],
+      ...[createMemoryTool(database), createSearchTool(chooseSearch(config)), ...extraTools],
     ]),
     live: createLiveRuns({
       leaseMs,
@@ -112,6 +117,25 @@ function startWork(platform: Platform, engine: Engine, config: Config): RunWakes
   return wakes;
 }
 
+/** Starts what deletes: users who leave, runs past their time, objects without a row. */
+function startCleanUp(
+  platform: Platform,
+  { database, objects }: Engine,
+  config: Config,
+  wakes: RunWakes,
+): Loop {
+  const settleMs = config.REMOVAL_SETTLE_SECONDS * 1_000;
+  const deps = { database, objects, wakes, settleMs };
+  const removal = startRemoval(platform, deps, config.REMOVAL_POLL_MS);
+  platform.release.add('removal of users', () => removal.stop());
+  const retention = startRetention(platform, deps, {
+    everyMs: config.RETENTION_SWEEP_SECONDS * 1_000,
+    graceDays: config.STORAGE_GRACE_DAYS,
+  });
+  platform.release.add('retention', () => retention.stop());
+  return removal;
+}
+
 function registerRoutes(platform: Platform, engine: Engine, config: Config, wakes: RunWakes): void {
   const { http, database, clock, release, nats, log, metrics } = platform;
   const { objects, tools, choice } = engine;
@@ -135,9 +159,11 @@ function registerRoutes(platform: Platform, engine: Engine, config: Config, wake
     secret: config.STORAGE_SIGNING_SECRET,
     ttlSeconds: config.ARTIFACTS_URL_TTL_SECONDS,
     publicUrl: config.PUBLIC_URL ?? null,
+    direct: config.STORAGE_LINKS === 'direct',
   });
   registerToolRoutes(http, tools);
   serveEstimateRun(platform.rpc, { tools, modelReason });
+  registerMemoryRoutes(http, database);
 }
 
 /** Starts agent-runner: the API, the engine of runs and its reconcilers. */
@@ -149,13 +175,16 @@ export async function startService(
   try {
     const engine = createEngine(platform, config, extraTools);
     const wakes = startWork(platform, engine, config);
+    const removal = startCleanUp(platform, engine, config, wakes);
     registerRoutes(platform, engine, config, wakes);
+    registerMeRoutes(platform.http, { database: platform.database, wake: removal.wake });
     serveBillableSteps(platform.rpc, platform.database);
     const { tools, objects } = engine;
     const modelReason = 'reason' in engine.choice ? engine.choice.reason : null;
     const consumers = [
       ...creditsConsumers(wakes),
       ...requestConsumers({ tools, objects, modelReason }, wakes),
+      forgetsUser(removal.wake),
     ];
     serveDeadLetters(platform, consumers);
     await startConsumers(platform, consumers);

@@ -115,6 +115,8 @@ describe('a goal without a model', () => {
       ['human', true],
       ['agent', true],
       ['llm', false],
+      ['memory', true],
+      ['search', false],
       ['gate', true],
     ]);
     expect(list.items[4]?.reason).toContain('MODEL_NAME');

@@ -86,7 +86,7 @@ describe('a goal', () => {
     ).toEqual(['artifacts/answer.txt']);
 
     expect(model.requests[0]).toMatchObject({ authorization: 'Bearer a key', model: 'scripted' });
-    expect(model.requests[0]?.tools).toEqual(['code', 'file', 'human', 'agent']);
+    expect(model.requests[0]?.tools).toEqual(['code', 'file', 'human', 'agent', 'memory']);
     expect(model.requests[0]?.messages.map((message) => message.role)).toEqual(['system', 'user']);
     const second = model.requests[1]?.messages ?? [];
     expect(second.map((message) => message.role)).toEqual(['system', 'user', 'assistant', 'tool', 'tool']);

@@ -266,6 +266,26 @@ export interface AgentStepsTable {
   created_at: Generated<Timestamp>;
 }
 
+/** The job that removes a user, and afterwards the proof that it was done: the pseudonymous id, times and counts. */
+export interface AgentUserDeletionsTable {
+  id: Generated<string>;
+  user_id: string;
+  /** user: by the API. system: the row of auth.users was deleted elsewhere. */
+  requested_by: Generated<'user' | 'system'>;
+  /** What is being done: cancel the runs, delete the files, delete the rows, look once more for late files; done. */
+  stage: Generated<'runs' | 'files' | 'rows' | 'rest' | 'done'>;
+  /** Runs that had not ended. */
+  runs_cancelled: Generated<number>;
+  /** Runs with everything of theirs. */
+  runs_deleted: Generated<number>;
+  /** Objects of the storage. */
+  files_deleted: Generated<number>;
+  /** From here on nothing is made for the user. */
+  requested_at: Generated<Timestamp>;
+  updated_at: Generated<Timestamp>;
+  finished_at: NullableTimestamp;
+}
+
 /** The tables that agent-runner may use. */
 export interface AgentRunnerDatabase {
   agent_artifacts: AgentArtifactsTable;
@@ -274,6 +294,7 @@ export interface AgentRunnerDatabase {
   agent_questions: AgentQuestionsTable;
   agent_runs: AgentRunsTable;
   agent_steps: AgentStepsTable;
+  agent_user_deletions: AgentUserDeletionsTable;
   api_idempotency: ApiIdempotencyTable;
   event_inbox: EventInboxTable;
   event_outbox: EventOutboxTable;

@@ -35,6 +35,7 @@ export const eventConsumers: Readonly<Record<ServiceName, Readonly<Record<string
     'start-scheduled-run': scheduleFired,
     'start-research-item': researchItemRequested,
     'cancel-research-item': researchItemCancelled,
+    'forget-user': userDeleted,
   },
   credits: {
     'user-created': userCreated,
@@ -47,10 +48,10 @@ export const eventConsumers: Readonly<Record<ServiceName, Readonly<Record<string
     'run-cancelled': runCancelled,
     'run-timed-out': runTimedOut,
   },
-  connectors: {},
-  'wide-research': {},
-  scheduler: {},
-  collab: {},
+  connectors: { 'forget-user': userDeleted },
+  'wide-research': { 'forget-user': userDeleted },
+  scheduler: { 'forget-user': userDeleted },
+  collab: { 'forget-user': userDeleted },
 };
 
 /** The durable on the server, which all services share: `<service>_<durable>`. */

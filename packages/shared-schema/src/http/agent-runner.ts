@@ -327,3 +327,18 @@ export const contentQuery = z.object({
   expires: z.string().regex(/^\d{1,12}$/),
   signature: z.string().min(1).max(200),
 });
+
+/** The words that say it is meant. */
+export const deleteMeBody = z.strictObject({ confirm: z.literal('delete everything') });
+export const deletionView = z.object({
+  id: uuid,
+  status: z.enum(['under_way', 'done']),
+  /** Runs are cancelled, files deleted, rows deleted, late files looked for. */
+  stage: z.enum(['runs', 'files', 'rows', 'rest', 'done']),
+  runs_cancelled: z.number().int(),
+  runs_deleted: z.number().int(),
+  files_deleted: z.number().int(),
+  requested_at: timestamp,
+  finished_at: timestamp.nullable(),
+});
+export type DeletionView = z.infer<typeof deletionView>;

@@ -17,6 +17,8 @@ export class ArtifactFailure extends Error {
 }
 
 export interface KeepFiles {
+  /** Whose files they are. */
+  readonly userId: string;
   readonly runId: string;
   readonly stepId: string;
   readonly session: SandboxSession;
@@ -30,7 +32,9 @@ export interface KeepFiles {
  */
 export async function keepFile(path: string, keep: KeepFiles): Promise<NewArtifact> {
   try {
-    const stored = await keep.objects.put(keep.session.getFile(path), { maxBytes: keep.maxBytes });
+    const stored = await keep.objects.put(keep.userId, keep.session.getFile(path), {
+      maxBytes: keep.maxBytes,
+    });
     return {
       id: derivedId(keep.runId, path, stored.sha256),
       stepId: keep.stepId,

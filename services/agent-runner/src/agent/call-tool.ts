@@ -60,6 +60,8 @@ async function callWithinTime(context: RunContext, call: ToolCall, input: unknow
   const within = AbortSignal.any([signal, timeout]);
   const toolContext: ToolContext = {
     runId: context.run.id,
+    userId: context.run.user_id,
+    tenantId: context.run.tenant_id,
     stepId: call.stepId,
     attempt: context.claim.attempt,
     signal: within,
@@ -86,6 +88,7 @@ async function callWithinTime(context: RunContext, call: ToolCall, input: unknow
 async function keepFiles(context: RunContext, call: ToolCall): Promise<NewArtifact[]> {
   if (call.keep !== 'folder' && call.keep.length === 0) return [];
   const keep = {
+    userId: context.run.user_id,
     runId: context.run.id,
     stepId: call.stepId,
     session: await context.workspace.session(),

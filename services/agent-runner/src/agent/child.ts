@@ -30,7 +30,7 @@ async function prepare(
   }
   try {
     const modelReason = 'reason' in choice ? choice.reason : null;
-    return await prepareRun(body.data, { tools, objects, modelReason }, id);
+    return await prepareRun(context.run.user_id, body.data, { tools, objects, modelReason }, id);
   } catch (error) {
     if (!(error instanceof AppError) || error.status >= 500) throw error;
     return failed(error.code, error.message);

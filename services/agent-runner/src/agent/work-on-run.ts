@@ -61,6 +61,7 @@ function createContext(engine: Engine, claimed: ClaimedRun, live: LiveRun): RunC
   const log = engine.log.child({ run_id: run.id, attempt: claim.attempt });
   const workspace = createWorkspace({
     ...{ driver, objects, log, limits, signal },
+    ownerId: run.user_id,
     runId: run.id,
     sessionNo: run.session_no,
     inputs: Object.values(inputs),

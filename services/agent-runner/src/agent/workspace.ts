@@ -23,6 +23,8 @@ export interface WorkspaceOptions {
   readonly driver: SandboxDriver;
   readonly objects: ObjectStore;
   readonly log: Logger;
+  /** The user whose run it is. */
+  readonly ownerId: string;
   readonly runId: string;
   readonly sessionNo: number;
   readonly limits: SessionLimits;
@@ -94,7 +96,9 @@ export function createWorkspace(options: WorkspaceOptions): Workspace {
       if (!opened && !options.wasUsed) return null;
       try {
         const session = await workspace.session();
-        return await options.objects.put(session.snapshot(), { maxBytes: options.maxSnapshotBytes });
+        return await options.objects.put(options.ownerId, session.snapshot(), {
+          maxBytes: options.maxSnapshotBytes,
+        });
       } catch (error) {
         signal.throwIfAborted();
         if (!(error instanceof SandboxError) && !(error instanceof ObjectStoreError)) throw error;

@@ -6,6 +6,7 @@ import { insertArtifacts } from '../store/artifacts.ts';
 import { findRun, insertRun, type NewRun, queueChildRow, type RunSummary } from '../store/runs.ts';
 import { insertPendingSteps } from '../store/steps.ts';
 import type { ToolRegistry } from '../tools/registry.ts';
+import { refuseLeaving } from './leave.ts';
 import type { PreparedRun } from './prepare-run.ts';
 
 /**
@@ -20,6 +21,7 @@ export async function createRun(
   tools: ToolRegistry,
   origin: Pick<NewRun, 'parent' | 'forkedFrom'> = {},
 ): Promise<RunSummary> {
+  await refuseLeaving(tx, owner.userId);
   const owned = { id: prepared.id, userId: owner.userId };
   const rootId = origin.parent?.rootRunId ?? owned.id;
   const inserted = await insertRun(tx, {

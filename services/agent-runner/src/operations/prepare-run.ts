@@ -88,8 +88,13 @@ function planned(
 }
 
 /** Stores one input file under its content; nothing else happens to it before the run exists. */
-async function storeInput(objects: ObjectStore, name: string, base64: string): Promise<NewArtifact> {
-  const stored = await objects.put(Buffer.from(base64, 'base64'));
+async function storeInput(
+  objects: ObjectStore,
+  userId: string,
+  name: string,
+  base64: string,
+): Promise<NewArtifact> {
+  const stored = await objects.put(userId, Buffer.from(base64, 'base64'));
   return {
     id: randomUUID(),
     stepId: null,
@@ -107,6 +112,7 @@ async function storeInput(objects: ObjectStore, name: string, base64: string): P
  * @throws AppError invalid_playbook naming the step, invalid_run, model_not_configured
  */
 export async function prepareRun(
+  userId: string,
   body: CreateRunBody,
   deps: PrepareDeps,
   id: string = randomUUID(),
@@ -120,7 +126,7 @@ export async function prepareRun(
   for (const [name, input] of Object.entries(body.inputs)) {
     const checked = inputs[name];
     if (typeof input !== 'object' || checked?.kind !== 'file') continue;
-    const artifact = await storeInput(deps.objects, input.filename, input.content_base64);
+    const artifact = await storeInput(deps.objects, userId, input.filename, input.content_base64);
     artifacts.push(artifact);
     inputs[name] = { ...checked, storageKey: artifact.storageKey };
   }

@@ -12,7 +12,8 @@ const withWorker: ReadonlySet<string> = new Set(['planning', 'running']);
 const idle: ReadonlySet<string> = new Set(['waiting_input', 'paused']);
 const batch = 100;
 
-type CancelWakes = Pick<RunWakes, 'worker' | 'sweep'>;
+/** Who is told of a cancel. */
+export type CancelWakes = Pick<RunWakes, 'worker' | 'sweep'>;
 
 async function cancelOne(tx: Tx, runId: string, wakes: CancelWakes): Promise<void> {
   const run = await lockRun(tx, runId);

@@ -2,6 +2,7 @@ import { afterCommit, type Tx } from '@swissbrain/service-kit/database';
 import { AppError } from '@swissbrain/service-kit/errors';
 import { type CreateRunBody, createRunBody } from '@swissbrain/shared-schema/http/agent-runner';
 import { closeRunRow } from '../store/closing.ts';
+import { isLeaving } from '../store/deletions.ts';
 import { findRun, type NewRun, type RunSummary } from '../store/runs.ts';
 import { createRun } from './create-run.ts';
 import { type PrepareDeps, type PreparedRun, prepareRun } from './prepare-run.ts';
@@ -58,7 +59,7 @@ async function check(request: RequestedRun, deps: PrepareDeps): Promise<Checked>
     return refuse('invalid_run', 'a run that is started by an event takes no input files');
   }
   try {
-    return { prepared: await prepareRun(body, deps, request.id) };
+    return { prepared: await prepareRun(request.userId, body, deps, request.id) };
   } catch (error) {
     if (!(error instanceof AppError) || error.status >= 500) throw error;
     return refuse(error.code, error.message);
@@ -83,6 +84,8 @@ export async function startRequestedRun(
   wakes: RunWakes,
 ): Promise<void> {
   if (await findRun(tx, request.id)) return;
+  // What asked for it goes with its user as well.
+  if (await isLeaving(tx, request.userId)) return;
   const parent = await parentOf(tx, request);
   const { prepared, problem } = await check(request, deps);
   const owner = { userId: request.userId, tenantId: parent?.tenant_id ?? null };
@@ -120,6 +123,7 @@ export async function cancelRequestedRun(
     await cancelTree(tx, request.id, wakes);
     return;
   }
+  if (await isLeaving(tx, request.userId)) return;
   const parent = await parentOf(tx, request);
   const origin: Pick<NewRun, 'parent'> = parent
     ? { parent: { runId: parent.id, rootRunId: parent.root_run_id, stepId: null } }

@@ -8,6 +8,7 @@ import { errors } from '../errors.ts';
 import { readArtifact, readLinkedArtifact } from '../operations/read-runs.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { signGrant, verifyGrant } from '../storage/signed-url.ts';
+import type { ArtifactRow } from '../store/artifacts.ts';
 import { artifactView } from './views.ts';
 
 export interface ArtifactRoutes {
@@ -18,6 +19,8 @@ export interface ArtifactRoutes {
   readonly ttlSeconds: number;
   /** Where clients reach this service; null: where the request came to. */
   readonly publicUrl: string | null;
+  /** Links lead to the store itself, where it can serve them. */
+  readonly direct: boolean;
 }
 
 /**
@@ -32,6 +35,21 @@ function contentDisposition(path: string): string {
     (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
   );
   return `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`;
+}
+
+function directLink(deps: ArtifactRoutes, artifact: ArtifactRow, expiresAt: Date): Promise<string | null> {
+  if (!deps.direct) return Promise.resolve(null);
+  return deps.objects.link(artifact.storage_key, {
+    expiresAt,
+    disposition: contentDisposition(artifact.name),
+    mediaType: artifact.media_type,
+  });
+}
+
+function serviceLink(deps: ArtifactRoutes, artifact: ArtifactRow, expiresAt: Date, base: string): string {
+  const url = new URL(`/v1/artifacts/${artifact.id}/content`, base);
+  url.search = signGrant(deps.secret, { resource: artifact.id, expiresAt });
+  return url.href;
 }
 
 function linkRoute(http: Http, deps: ArtifactRoutes): void {
@@ -53,9 +71,9 @@ function linkRoute(http: Http, deps: ArtifactRoutes): void {
       const seconds = Math.floor(deps.clock.now().getTime() / 1_000) + deps.ttlSeconds;
       const expiresAt = new Date(seconds * 1_000);
       const base = deps.publicUrl ?? `${request.protocol}://${request.host}`;
-      const url = new URL(`/v1/artifacts/${artifact.id}/content`, base);
-      url.search = signGrant(deps.secret, { resource: artifact.id, expiresAt });
-      return { ...artifactView(artifact), url: url.href, url_expires_at: expiresAt.toISOString() };
+      const url =
+        (await directLink(deps, artifact, expiresAt)) ?? serviceLink(deps, artifact, expiresAt, base);
+      return { ...artifactView(artifact), url, url_expires_at: expiresAt.toISOString() };
     },
   );
 }

@@ -35,7 +35,7 @@ function createRoute(http: Http, deps: RunRoutes): void {
       },
     },
     async (request, reply) => {
-      const prepared = await prepareRun(request.body, deps);
+      const prepared = await prepareRun(principalOf(request).userId, request.body, deps);
       const { status, body } = await runIdempotent(deps.database, request, async (tx) => ({
         status: 201,
         body: runView(await createRun(tx, principalOf(request), prepared, deps.tools)),

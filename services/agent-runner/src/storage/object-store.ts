@@ -2,7 +2,6 @@ export interface StoredObject {
   /** Lower-case hex SHA-256 of the content. */
   readonly sha256: string;
   readonly size: number;
-  /** `sha256/ab/<sha256>`, derived from the content: the same content has one key. */
   readonly key: string;
 }
 
@@ -19,10 +18,37 @@ export interface PutOptions {
   readonly maxBytes?: number;
 }
 
-/** Content-addressed storage of artifacts. Objects never change once stored. */
+/** How a link serves an object. */
+export interface LinkOptions {
+  /** The last whole second at which it works. */
+  readonly expiresAt: Date;
+  /** Value of the answer's Content-Disposition. */
+  readonly disposition: string;
+  readonly mediaType: string;
+}
+
+/** One page of a listing. */
+export interface ObjectPage {
+  readonly objects: readonly { readonly key: string; readonly size: number }[];
+  /** Where the next page goes on, or null after the last. */
+  readonly next: string | null;
+}
+
+/**
+ * Content-addressed storage of what belongs to users. Objects never change once stored. An object stays as long as a
+ * row of `agent_artifacts` names its key; what no row names is swept some days after it was stored.
+ */
 export interface ObjectStore {
-  /** Stores content under its hash; storing it again, also at the same time, is harmless. */
-  put(content: Uint8Array | AsyncIterable<Uint8Array>, options?: PutOptions): Promise<StoredObject>;
+  /**
+   * Stores content of a user under its hash; storing it again, also at the same time, is harmless.
+   * @param owner the user's id, lower-case
+   * @throws ObjectStoreError `object_too_large`, `hash_mismatch`; nothing is kept then, nor when `content` fails
+   */
+  put(
+    owner: string,
+    content: Uint8Array | AsyncIterable<Uint8Array>,
+    options?: PutOptions,
+  ): Promise<StoredObject>;
   /**
    * The content, or one range of it.
    * @throws ObjectStoreError `object_missing`, `range_not_satisfiable`; while reading `object_corrupt` when the whole
@@ -32,6 +58,14 @@ export interface ObjectStore {
   head(key: string): Promise<{ readonly size: number } | null>;
   /** Harmless when there is no such object. */
   delete(key: string): Promise<void>;
+  /** Objects in the order of their keys, those after `after`, at most about a thousand at once. */
+  list(after?: string): Promise<ObjectPage>;
+  /** Removes what uploads that broke off before this moment left behind; returns how many. */
+  removeDrafts(before: Date): Promise<number>;
+  /** Removes everything of one user, uploads under way too; returns how many objects. */
+  removeOwner(owner: string): Promise<number>;
+  /** A URL of the store itself that serves the object to anyone until it expires, or null where there is none. */
+  link(key: string, options: LinkOptions): Promise<string | null>;
 }
 
 export type ObjectStoreErrorCode =
@@ -50,21 +84,4 @@ export class ObjectStoreError extends Error {
     this.name = 'ObjectStoreError';
     this.code = code;
   }
-}
-
-const keyPattern = /^sha256\/([0-9a-f]{2})\/(\1[0-9a-f]{62})$/;
-
-/** The key of the content with this lower-case hex SHA-256. */
-export function objectKey(sha256: string): string {
-  return `sha256/${sha256.slice(0, 2)}/${sha256}`;
-}
-
-/**
- * The SHA-256 that a key names.
- * @throws ObjectStoreError `invalid_key` for anything that `objectKey` does not make
- */
-export function sha256OfKey(key: string): string {
-  const sha256 = keyPattern.exec(key)?.[2];
-  if (sha256 === undefined) throw new ObjectStoreError('invalid_key', 'not the key of an object');
-  return sha256;
 }

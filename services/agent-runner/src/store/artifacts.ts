@@ -1,5 +1,5 @@
 import type { Tx } from '@swissbrain/service-kit/database';
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { NewArtifact } from './advance.ts';
 import { json } from './statements.ts';
 
@@ -40,4 +40,9 @@ export async function listArtifacts(tx: Tx, runId: string): Promise<ArtifactRow[
 export async function findArtifact(tx: Tx, id: string): Promise<ArtifactRow | undefined> {
   const { rows } = await sql<ArtifactRow>`select * from public.agent_artifacts where id = ${id}`.execute(tx);
   return rows[0];
+}
+
+/** Those of these keys that a file still refers to. */
+export function referredStatement(keys: readonly string[]): RawBuilder<{ storage_key: string }> {
+  return sql`select distinct storage_key from public.agent_artifacts where storage_key = any(${keys}::text[])`;
 }

@@ -68,6 +68,8 @@ export interface ChildOutcome {
 /** What one call of a tool may use. */
 export interface ToolContext {
   readonly runId: string;
+  readonly userId: string;
+  readonly tenantId: string | null;
   /** Also the id of the step's sandbox execution: a second call with it attaches to the first. */
   readonly stepId: string;
   /** Above 1 when an earlier worker may have begun this very step. */
