@@ -140,7 +140,7 @@ describe('in whatever order and however often it is told, it ends the same: a ru
 
   it('of whose consumers none is missing here', () => {
     const declared = Object.entries(eventConsumers['agent-runner'])
-      .filter(([, event]) => event.source === 'credits')
+      .filter(([, event]) => event.type.startsWith('credits.'))
       .map(([durable]) => durable)
       .sort();
     expect(consumers.map(({ durable }) => durable).sort()).toEqual(declared);
