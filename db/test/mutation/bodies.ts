@@ -92,10 +92,10 @@ function conditionNegated(tokens: readonly Token[], place: number): Change[] {
 function conditionGone(tokens: readonly Token[], place: number): Change[] {
   const token = tokens[place];
   if (!token) return [];
-  const end = endOf(tokens, place + 1, token.depth, conditionEnds);
+  const end = conditionEnd(tokens, place + 1, token.depth);
   if (tiesParts(tokens, place)) return [gone('without', tokens, place, end)];
   if (!['WHERE', 'ON', 'IF', 'ELSIF', 'WHEN', '('].includes(token.text)) return [];
-  const inner = token.text === '(' ? endOf(tokens, place + 1, token.depth + 1, conditionEnds) : end;
+  const inner = token.text === '(' ? conditionEnd(tokens, place + 1, token.depth + 1) : end;
   if (tiesParts(tokens, inner)) return [gone('without', tokens, place + 1, inner + 1)];
   return token.text === 'WHERE' ? [gone('without', tokens, place, end)] : [];
 }
@@ -109,6 +109,14 @@ const conditionEnds = new Set([
   ...['AND', 'OR', 'THEN', 'WHEN', 'ELSE', 'GROUP', 'ORDER', 'LIMIT', 'FOR', 'RETURNING', 'UNION', 'HAVING'],
   ...['JOIN', 'LEFT', 'INNER', 'CROSS', 'WHERE', 'LOOP', 'DO', 'ON', 'SET', ';', ','],
 ]);
+
+/** Where the part of a condition ends that begins here; the AND of a BETWEEN does not end it. */
+function conditionEnd(tokens: readonly Token[], from: number, depth: number): number {
+  const end = endOf(tokens, from, depth, conditionEnds);
+  return tokens[end]?.text === 'AND' && tokens[end]?.depth === depth && isBetween(tokens, end)
+    ? conditionEnd(tokens, end + 1, depth)
+    : end;
+}
 
 /** Whether an AND belongs to the BETWEEN before it. */
 function isBetween(tokens: readonly Token[], place: number): boolean {
