@@ -100,7 +100,7 @@ CREATE POLICY agent_memory_service ON public.agent_memory FOR ALL TO sb_agent_ru
   WITH CHECK (true);
 GRANT SELECT ON TABLE public.agent_memory TO authenticated;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE public.agent_memory TO sb_agent_runner;
-GRANT DELETE, INSERT, SELECT, UPDATE (content, metadata, run_id, updated_at) ON TABLE public.agent_memory TO sb_agent_runner_user;
+GRANT DELETE, INSERT, SELECT, UPDATE (content, metadata, updated_at) ON TABLE public.agent_memory TO sb_agent_runner_user;
 
 CREATE TABLE public.agent_messages (
   id uuid DEFAULT gen_random_uuid() NOT NULL,

@@ -650,7 +650,7 @@ GRANT UPDATE (
   step_count, open_steps, completed_steps, failed_steps, required_failed_steps, billable_steps, consumed_micro
 ) ON public.agent_runs TO sb_agent_runner_user;
 GRANT UPDATE (status, finished_at) ON public.agent_steps TO sb_agent_runner_user;
-GRANT UPDATE (content, metadata, run_id, updated_at) ON public.agent_memory TO sb_agent_runner_user;
+GRANT UPDATE (content, metadata, updated_at) ON public.agent_memory TO sb_agent_runner_user;
 GRANT DELETE ON public.agent_runs, public.agent_memory TO sb_agent_runner_user;
 
 -- migrate:down

@@ -126,6 +126,7 @@ describe('a claim', () => {
     await expect(advanceRun(database, { ...mine, start: run.steps, events: [] })).rejects.toThrow(ClaimLost);
     expect((await renewLeases(database, 'me', 60_000, [mine])).get(run.id)).toEqual({
       cancelRequested: true,
+      pauseRequested: false,
     });
     expect(await closeRun(database, { ...mine, status: 'cancelled', error: null })).toBe(true);
     expect(await closeRun(database, { ...mine, status: 'failed', error: null })).toBe(false);

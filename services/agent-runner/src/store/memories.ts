@@ -9,7 +9,7 @@ export interface MemoryRow {
   readonly key: string;
   readonly content: string;
   readonly metadata: Record<string, unknown>;
-  /** The run that wrote it last, while it exists. */
+  /** The run that wrote it first, while it exists. */
   readonly run_id: string | null;
   readonly created_at: Date;
   readonly updated_at: Date;
@@ -34,7 +34,7 @@ export async function saveMemory(tx: Tx, memory: NewMemory): Promise<MemoryRow> 
     values (${memory.userId}, ${memory.tenantId}, ${memory.runId}, ${memory.namespace}, ${memory.key}, ${memory.content},
       ${json(memory.metadata)})
     on conflict (user_id, namespace, key) do update set content = excluded.content, metadata = excluded.metadata,
-      run_id = excluded.run_id, updated_at = now()
+      updated_at = now()
     returning ${columns}`.execute(tx);
   const [row] = rows;
   if (!row) throw new Error('a memory was saved and did not come back');
