@@ -56,6 +56,8 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- $keys := list "database-admin-password" "redis-url" -}}
 {{- if not .Values.auth.jwksUrl -}}{{- $keys = append $keys "auth-jwt-secret" -}}{{- end -}}
 {{- if .Values.nats.authentication -}}{{- $keys = append $keys "nats-password-admin" -}}{{- end -}}
+{{- if and .Values.storage.bucket .Values.storage.keysFromSecret -}}{{- $keys = concat $keys (list "s3-access-key-id" "s3-secret-access-key") -}}{{- end -}}
+{{- if .Values.development.stores -}}{{- $keys = concat $keys (list "redis-password" "nats-password-operator") -}}{{- end -}}
 {{- $root := . -}}
 {{- range $service, $_ := .Values.services -}}
 {{- $values := include "swissbrain.service" (dict "root" $root "service" $service) | fromYaml -}}

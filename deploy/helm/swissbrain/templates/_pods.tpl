@@ -67,6 +67,30 @@ nats://{{ include "swissbrain.fullname" . }}-nats:4222
   value: {{ .root.Values.nats.stream.maxBytes | int64 | quote }}
 {{- end -}}
 
+{{/* Where agent-runner keeps artifacts. */}}
+{{- define "swissbrain.storageEnv" -}}
+{{- $storage := .Values.storage -}}
+{{- if $storage.bucket -}}
+- { name: STORAGE_S3_BUCKET, value: {{ $storage.bucket | quote }} }
+- { name: STORAGE_S3_REGION, value: {{ $storage.region | quote }} }
+- { name: STORAGE_LINKS, value: {{ $storage.links }} }
+{{- with $storage.endpoint }}
+- { name: STORAGE_S3_ENDPOINT, value: {{ . | quote }} }
+{{- end }}
+{{- with $storage.publicEndpoint }}
+- { name: STORAGE_S3_PUBLIC_ENDPOINT, value: {{ . | quote }} }
+{{- end }}
+{{- if $storage.keysFromSecret }}
+{{ include "swissbrain.secretVariable" (dict "root" . "variable" "STORAGE_S3_ACCESS_KEY_ID" "key" "s3-access-key-id") }}
+{{ include "swissbrain.secretVariable" (dict "root" . "variable" "STORAGE_S3_SECRET_ACCESS_KEY" "key" "s3-secret-access-key") }}
+{{- end }}
+{{- else if .Values.development.stores -}}
+- { name: STORAGE_DIR, value: /tmp/artifacts }
+{{- else -}}
+{{- fail "storage.bucket: the bucket of artifacts is needed, or development.stores" -}}
+{{- end -}}
+{{- end -}}
+
 {{/* The environment of a service. Takes (dict "root" $ "service" name "values" its values). */}}
 {{- define "swissbrain.serviceEnv" -}}
 {{- $root := .root -}}
