@@ -81,7 +81,7 @@ CREATE TABLE public.agent_memory (
 );
 COMMENT ON TABLE public.agent_memory IS 'What agents keep for a user from one run to the next';
 COMMENT ON COLUMN public.agent_memory.tenant_id IS 'Tenant of the token under which it was written';
-COMMENT ON COLUMN public.agent_memory.run_id IS 'The run that wrote it last; the memory outlives the run';
+COMMENT ON COLUMN public.agent_memory.run_id IS 'The run that wrote it first; the memory outlives the run';
 COMMENT ON COLUMN public.agent_memory.namespace IS 'Keys are unique within it';
 COMMENT ON COLUMN public.agent_memory.key IS 'Name by which it is recalled';
 COMMENT ON COLUMN public.agent_memory.metadata IS 'What the writer keeps beside it; not searched';

@@ -321,7 +321,7 @@ COMMENT ON COLUMN public.agent_memory.tenant_id IS 'Tenant of the token under wh
 COMMENT ON COLUMN public.agent_memory.namespace IS 'Keys are unique within it';
 COMMENT ON COLUMN public.agent_memory.key IS 'Name by which it is recalled';
 COMMENT ON COLUMN public.agent_memory.metadata IS 'What the writer keeps beside it; not searched';
-COMMENT ON COLUMN public.agent_memory.run_id IS 'The run that wrote it last; the memory outlives the run';
+COMMENT ON COLUMN public.agent_memory.run_id IS 'The run that wrote it first; the memory outlives the run';
 COMMENT ON COLUMN public.agent_memory.search IS 'Words of key and content, no language assumed';
 -- Full text search; the newest of a user; what a run has written.
 CREATE INDEX agent_memory_search_idx ON public.agent_memory USING gin (search);

@@ -76,7 +76,7 @@ export interface AgentMemoryTable {
   user_id: string;
   /** Tenant of the token under which it was written. */
   tenant_id: string | null;
-  /** The run that wrote it last; the memory outlives the run. */
+  /** The run that wrote it first; the memory outlives the run. */
   run_id: string | null;
   /** Keys are unique within it. */
   namespace: Generated<string>;
