@@ -134,9 +134,10 @@ describe('the counters of a run', () => {
 describe('the end of a run', () => {
   it('comes with its last step and one event after that of the step', async () => {
     const { runId, userId } = await runWithSteps(session, 2);
-    await session.query(`UPDATE agent_runs SET lease_owner = 'worker', lease_until = now() WHERE id = $1`, [
-      runId,
-    ]);
+    await session.query(
+      `UPDATE agent_runs SET lease_owner = 'worker', lease_until = now(), updated_at = now() - interval '1 hour' WHERE id = $1`,
+      [runId],
+    );
     await finishStep(session, runId, 0, {
       status: 'completed',
       usage: [{ operation: 'web_search', quantity: '1' }],
@@ -152,9 +153,11 @@ describe('the end of a run', () => {
       run_seq: '3',
       open_steps: 0,
       lease_owner: null,
+      lease_until: null,
       error_code: null,
     });
     expect(run.finished_at).not.toBeNull();
+    expect(run.updated_at).toEqual(run.finished_at);
     const events = await readEvents(session, runId);
     expect(events.map(({ type }) => type)).toEqual(['step.completed', 'step.completed', 'run.completed']);
     const closing = events[2];
@@ -206,6 +209,16 @@ describe('the end of a run', () => {
     expect(runFailed.data.parse(closing?.data)).toMatchObject({
       error: { code: 'timeout', message: 'step s1 failed' },
     });
+  });
+
+  it('is not given the error of an optional step that failed before', async () => {
+    const { runId } = await runWithSteps(session, 2);
+    await session.query('UPDATE agent_steps SET required = false WHERE run_id = $1 AND step_index = 0', [
+      runId,
+    ]);
+    await finishStep(session, runId, 0, { status: 'failed', errorCode: 'optional' });
+    await finishStep(session, runId, 1, { status: 'failed', errorCode: 'required' });
+    expect(await readRun(session, runId)).toMatchObject({ status: 'failed', error_code: 'required' });
   });
 
   it('has the words of the step, when it has some', async () => {
@@ -265,17 +278,19 @@ describe('the end of a run', () => {
     expect(runCompleted.data.parse(events.at(-1)?.data).billable_step_ids).toHaveLength(steps);
   });
 
-  it('counts steps without naming them when there are more than 1,000', async () => {
-    const { runId } = await runWithSteps(session, 1_001);
-    await session.query(
-      `UPDATE agent_steps SET status = 'completed', usage = '[{"operation":"web_search","quantity":"1"}]' WHERE run_id = $1`,
-      [runId],
-    );
-    const closing = (await readEvents(session, runId)).at(-1);
-    expect(runCompleted.data.parse(closing?.data)).toMatchObject({
-      billable_steps: 1_001,
-      billable_step_ids: null,
-    });
+  it('names up to 1,000 billable steps and counts more', async () => {
+    const named = async (steps: number) => {
+      const { runId } = await runWithSteps(session, steps);
+      await session.query(
+        `UPDATE agent_steps SET status = 'completed', usage = '[{"operation":"web_search","quantity":"1"}]' WHERE run_id = $1`,
+        [runId],
+      );
+      const closing = (await readEvents(session, runId)).at(-1);
+      const { billable_steps, billable_step_ids } = runCompleted.data.parse(closing?.data);
+      return { billable_steps, named: billable_step_ids?.length ?? null };
+    };
+    expect(await named(1_000)).toEqual({ billable_steps: 1_000, named: 1_000 });
+    expect(await named(1_001)).toEqual({ billable_steps: 1_001, named: null });
   });
 });
 
