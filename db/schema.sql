@@ -1417,6 +1417,66 @@ CREATE POLICY outbox_shards_sb_wide_research ON public.outbox_shards FOR ALL TO 
   WITH CHECK ((source = 'wide-research'::text));
 GRANT SELECT, UPDATE ON TABLE public.outbox_shards TO sb_agent_runner, sb_collab, sb_connectors, sb_credits, sb_scheduler, sb_wide_research;
 
+CREATE TABLE public.payment_events (
+  id text NOT NULL,
+  type text NOT NULL,
+  subject text NOT NULL,
+  subject_ref text NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  received_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+  attempts integer DEFAULT 0 NOT NULL,
+  next_attempt_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+  error text,
+  outcome text,
+  finished_at timestamp with time zone,
+  CONSTRAINT payment_events_pkey PRIMARY KEY (id),
+  CONSTRAINT payment_events_attempts_positive CHECK ((attempts >= 0)),
+  CONSTRAINT payment_events_end_whole CHECK (((outcome IS NULL) = (finished_at IS NULL))),
+  CONSTRAINT payment_events_id_length CHECK (((length(id) >= 1) AND (length(id) <= 200))),
+  CONSTRAINT payment_events_outcome_known CHECK ((outcome = ANY (ARRAY['applied'::text, 'unchanged'::text, 'ignored'::text, 'unknown_user'::text, 'exceeds_original'::text, 'given_up'::text]))),
+  CONSTRAINT payment_events_subject_known CHECK ((subject = ANY (ARRAY['subscription'::text, 'charge'::text]))),
+  CONSTRAINT payment_events_subject_ref_length CHECK (((length(subject_ref) >= 1) AND (length(subject_ref) <= 100))),
+  CONSTRAINT payment_events_type_length CHECK (((length(type) >= 1) AND (length(type) <= 100)))
+);
+COMMENT ON TABLE public.payment_events IS 'What the payment provider told, once per event: stored before it is applied, so that a crash in between loses nothing. Only what it is about is kept; how that stands is asked for when it is applied';
+COMMENT ON COLUMN public.payment_events.id IS 'The provider''s; a second delivery finds it here';
+COMMENT ON COLUMN public.payment_events.created_at IS 'By the provider''s clock';
+COMMENT ON COLUMN public.payment_events.next_attempt_at IS 'Until then it is with whoever has claimed it, or rests after a failure';
+COMMENT ON COLUMN public.payment_events.error IS 'Why the last attempt failed';
+CREATE INDEX payment_events_due_idx ON public.payment_events USING btree (next_attempt_at) WHERE (finished_at IS NULL);
+ALTER TABLE public.payment_events ENABLE ROW LEVEL SECURITY;
+CREATE POLICY payment_events_service ON public.payment_events FOR ALL TO sb_credits
+  USING (true)
+  WITH CHECK (true);
+GRANT INSERT, SELECT, UPDATE ON TABLE public.payment_events TO sb_credits;
+
+CREATE TABLE public.payment_refunds (
+  charge_ref text NOT NULL,
+  user_id uuid NOT NULL,
+  paid_minor bigint NOT NULL,
+  refunded_minor bigint DEFAULT 0 NOT NULL,
+  credits_micro bigint NOT NULL,
+  taken_micro bigint DEFAULT 0 NOT NULL,
+  created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+  updated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+  CONSTRAINT payment_refunds_pkey PRIMARY KEY (charge_ref),
+  CONSTRAINT payment_refunds_charge_length CHECK (((length(charge_ref) >= 1) AND (length(charge_ref) <= 100))),
+  CONSTRAINT payment_refunds_credits_positive CHECK ((credits_micro >= 0)),
+  CONSTRAINT payment_refunds_paid_positive CHECK ((paid_minor > 0)),
+  CONSTRAINT payment_refunds_refunded_within CHECK (((refunded_minor >= 0) AND (refunded_minor <= paid_minor))),
+  CONSTRAINT payment_refunds_taken_within CHECK (((taken_micro >= 0) AND (taken_micro <= credits_micro)))
+);
+COMMENT ON TABLE public.payment_refunds IS 'Payments that were given back, in whole or part, and the credits taken back for it';
+COMMENT ON COLUMN public.payment_refunds.paid_minor IS 'What was paid, in the smallest unit of its currency';
+COMMENT ON COLUMN public.payment_refunds.refunded_minor IS 'What of it was given back in all; only grows';
+COMMENT ON COLUMN public.payment_refunds.credits_micro IS 'What the payment bought, as it stood at the first refund';
+COMMENT ON COLUMN public.payment_refunds.taken_micro IS 'What of that was still there and is taken back';
+ALTER TABLE public.payment_refunds ENABLE ROW LEVEL SECURITY;
+CREATE POLICY payment_refunds_service ON public.payment_refunds FOR ALL TO sb_credits
+  USING (true)
+  WITH CHECK (true);
+GRANT SELECT ON TABLE public.payment_refunds TO sb_credits;
+
 CREATE TABLE public.scheduled_task_runs (
   id uuid DEFAULT gen_random_uuid() NOT NULL,
   task_id uuid NOT NULL,
@@ -1674,12 +1734,14 @@ CREATE TABLE public.user_subscriptions (
   current_period_end timestamp with time zone NOT NULL,
   tier_effective_from timestamp with time zone NOT NULL,
   external_ref text,
+  external_customer_ref text,
   seq bigint DEFAULT 0 NOT NULL,
   last_external_event_at timestamp with time zone,
   ended_at timestamp with time zone,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   updated_at timestamp with time zone DEFAULT now() NOT NULL,
   CONSTRAINT user_subscriptions_pkey PRIMARY KEY (id),
+  CONSTRAINT user_subscriptions_customer_key UNIQUE (external_customer_ref),
   CONSTRAINT user_subscriptions_external_ref_key UNIQUE (external_ref),
   CONSTRAINT user_subscriptions_next_tier_fkey FOREIGN KEY (next_tier_code) REFERENCES public.subscription_tiers(code),
   CONSTRAINT user_subscriptions_tier_fkey FOREIGN KEY (tier_code) REFERENCES public.subscription_tiers(code),
@@ -1695,8 +1757,9 @@ COMMENT ON COLUMN public.user_subscriptions.current_period_start IS 'First momen
 COMMENT ON COLUMN public.user_subscriptions.current_period_end IS 'First moment of the next one';
 COMMENT ON COLUMN public.user_subscriptions.tier_effective_from IS 'Since when it is this tier';
 COMMENT ON COLUMN public.user_subscriptions.external_ref IS 'The subscription at the payment provider';
+COMMENT ON COLUMN public.user_subscriptions.external_customer_ref IS 'The customer there; stays when the subscription ends';
 COMMENT ON COLUMN public.user_subscriptions.seq IS 'Order of its events';
-COMMENT ON COLUMN public.user_subscriptions.last_external_event_at IS 'Older events of the provider are ignored';
+COMMENT ON COLUMN public.user_subscriptions.last_external_event_at IS 'When the provider was asked for what was applied last, by the clock here; answers to earlier questions are stale';
 CREATE INDEX user_subscriptions_due_idx ON public.user_subscriptions USING btree (current_period_end) WHERE (status <> 'ended'::text);
 CREATE UNIQUE INDEX user_subscriptions_live_idx ON public.user_subscriptions USING btree (user_id) WHERE (status <> 'ended'::text);
 CREATE INDEX user_subscriptions_tier_idx ON public.user_subscriptions USING btree (tier_code) WHERE (status <> 'ended'::text);
@@ -3121,6 +3184,54 @@ AS $function$
 $function$;
 COMMENT ON FUNCTION public.refresh_expiring_tokens(text,interval,integer,interval) IS 'Claims credentials whose access token expires within the margin, soonest first, each for one owner until the lease ends. The refresh itself is HTTP and happens in the service; its write-back repeats lease_version.';
 
+CREATE OR REPLACE FUNCTION public.refund_payment(p_user uuid, p_charge text, p_tier text, p_paid bigint, p_refunded bigint)
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_row public.payment_refunds;
+  v_grant uuid;
+  v_left bigint;
+begin
+  if p_paid is null or p_refunded is null or p_paid <= 0 or p_refunded <= 0 then
+    raise exception 'a refund is of something that was paid' using errcode = '22023';
+  end if;
+  perform sb.lock_account(p_user);
+  insert into public.payment_refunds (charge_ref, user_id, paid_minor, credits_micro)
+  select p_charge, p_user, p_paid, greatest(0, coalesce(t.monthly_credits_micro - f.monthly_credits_micro, 0))
+  from public.subscription_tiers t, public.subscription_tiers f where t.code = p_tier and f.code = 'free'
+  on conflict (charge_ref) do nothing;
+  select * into v_row from public.payment_refunds r where r.charge_ref = p_charge and r.user_id = p_user;
+  if not found then
+    raise exception 'no tier % that charge % could have paid for', p_tier, p_charge using errcode = 'CR404';
+  end if;
+  if p_refunded > v_row.paid_minor then
+    return 'exceeds_original';
+  end if;
+  update public.payment_refunds r set refunded_minor = p_refunded, updated_at = clock_timestamp()
+  where r.charge_ref = p_charge and r.refunded_minor < p_refunded;
+  if not found then
+    return 'unchanged';
+  end if;
+  v_left := trunc(v_row.credits_micro::numeric * p_refunded / v_row.paid_minor)::bigint - v_row.taken_micro;
+  for v_grant in
+    select g.id from public.credit_grants g
+    where g.user_id = p_user and g.source in ('monthly', 'upgrade') and g.remaining_micro > 0
+    order by g.created_at desc, g.id for no key update
+  loop
+    v_left := v_left - sb.take_back(p_user, v_grant, v_left, 'refund:' || p_charge);
+  end loop;
+  update public.payment_refunds r
+  set taken_micro = trunc(r.credits_micro::numeric * p_refunded / r.paid_minor)::bigint - v_left
+  where r.charge_ref = p_charge;
+  perform sb.tell_low(p_user);
+  return 'applied';
+end
+$function$;
+COMMENT ON FUNCTION public.refund_payment(uuid,text,text,bigint,bigint) IS 'Takes back the share of the credits of p_tier beyond Free that was refunded of a payment, as far as they are there and no hold pins them. p_refunded is all of it so far: a repeat is unchanged, more than was paid exceeds_original';
+
 CREATE OR REPLACE FUNCTION public.release_credits(p_reservation uuid, p_key text, p_reason text)
  RETURNS TABLE(status text, consumed bigint, released bigint, available bigint)
  LANGUAGE plpgsql
@@ -3213,6 +3324,71 @@ begin
 end
 $function$;
 COMMENT ON FUNCTION public.set_low_thresholds(uuid,text[]) IS 'A user''s own thresholds for credits.low; null: those of the tier. Returns which are crossed now';
+
+CREATE OR REPLACE FUNCTION public.sync_subscription(p_user uuid, p_subscription text, p_customer text, p_as_of timestamp with time zone, p_status text, p_tier text, p_ends boolean)
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_sub public.user_subscriptions;
+  v_key text;
+begin
+  if p_status is null or p_status not in ('trialing', 'active', 'past_due', 'ended') or p_as_of is null
+     or p_subscription is null or p_ends is null then
+    raise exception 'a state of a subscription is whole' using errcode = '22023';
+  end if;
+  perform sb.lock_account(p_user);
+  perform sb.renew_account(p_user, clock_timestamp());
+  select * into v_sub from public.user_subscriptions s where s.user_id = p_user and s.status <> 'ended' for no key update;
+  if not found then
+    return 'ignored';
+  end if;
+  if v_sub.external_ref <> p_subscription then
+    return case p_status when 'ended' then 'ignored' else 'occupied' end;
+  end if;
+  update public.user_subscriptions s
+  set external_ref = case when p_status <> 'ended' then p_subscription end,
+      external_customer_ref = coalesce(p_customer, s.external_customer_ref),
+      status = case p_status when 'ended' then 'active' else p_status end,
+      last_external_event_at = p_as_of, updated_at = clock_timestamp()
+  where s.id = v_sub.id and (s.last_external_event_at is null or s.last_external_event_at < p_as_of);
+  if not found then
+    return 'stale';
+  end if;
+  if p_status = 'ended' then
+    -- One that was never taken up leaves what the account has from elsewhere.
+    if v_sub.external_ref is null then
+      return 'ignored';
+    end if;
+    perform sb.move_tier(p_user, 'free', 'stripe:' || p_subscription, true);
+    return 'applied';
+  end if;
+  if (v_sub.status = 'past_due') <> (p_status = 'past_due') then
+    perform sb.tell_subscription(p_user, case p_status when 'past_due' then 'payment_failed' else 'payment_recovered' end,
+                                 v_sub.tier_code);
+  end if;
+  -- One subscription grants the difference to a tier once a period, however often it comes and goes.
+  v_key := 'stripe:' || p_subscription || ':' || p_tier || ':' || sb.iso_time(v_sub.current_period_start);
+  if not p_ends then
+    if v_sub.next_tier_code is distinct from p_tier then
+      perform sb.move_tier(p_user, p_tier, v_key, false);
+    end if;
+    return 'applied';
+  end if;
+  if exists (select from public.subscription_tiers f, public.subscription_tiers t
+             where f.code = v_sub.tier_code and t.code = p_tier and t.position > f.position) then
+    perform sb.move_tier(p_user, p_tier, v_key, false);
+    v_sub.next_tier_code := null;
+  end if;
+  if v_sub.next_tier_code is distinct from 'free' then
+    perform sb.move_tier(p_user, 'free', v_key, false);
+  end if;
+  return 'applied';
+end
+$function$;
+COMMENT ON FUNCTION public.sync_subscription(uuid,text,text,timestamp with time zone,text,text,boolean) IS 'Makes an account what its subscription at the payment provider was at p_as_of; p_ends: it ends with its period. applied, ignored, stale (a later state is applied already), occupied (another subscription keeps the account)';
 
 CREATE OR REPLACE FUNCTION public.update_participant_presence(p_replica_id text, p_presence jsonb)
  RETURNS TABLE(session_id uuid, user_id uuid, presence text)
@@ -5158,9 +5334,11 @@ GRANT EXECUTE ON FUNCTION public.record_closing(uuid,text,integer,uuid[]) TO sb_
 GRANT EXECUTE ON FUNCTION public.record_operator_read(uuid,text,uuid,text,text) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.redeem_share_token(text,uuid) TO sb_collab;
 GRANT EXECUTE ON FUNCTION public.refresh_expiring_tokens(text,interval,integer,interval) TO sb_connectors;
+GRANT EXECUTE ON FUNCTION public.refund_payment(uuid,text,text,bigint,bigint) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.release_credits(uuid,text,text) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.reserve_credits(uuid,uuid,bigint,text,interval,bigint,bigint) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.set_low_thresholds(uuid,text[]) TO sb_credits;
+GRANT EXECUTE ON FUNCTION public.sync_subscription(uuid,text,text,timestamp with time zone,text,text,boolean) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.update_participant_presence(text,jsonb) TO sb_collab;
 GRANT EXECUTE ON FUNCTION public.verify_credits(uuid) TO sb_credits;
 GRANT EXECUTE ON FUNCTION sb.current_user_id() TO authenticated, sb_agent_runner, sb_agent_runner_user, sb_collab, sb_collab_user, sb_connectors, sb_connectors_user, sb_credits, sb_credits_user, sb_scheduler, sb_scheduler_user, sb_wide_research, sb_wide_research_user;

@@ -84,3 +84,13 @@ INSERT INTO public.credit_audit
 SELECT pg_temp.id('audit', n), pg_temp.id('user', n % 7), 'account.grant', pg_temp.user_of('audit', n), 'account', '{}',
        'to fill the table', 'request-' || n, 'key-' || n, '\x00', pg_temp.time_of('audit', n)
 FROM generate_series(0, pg_temp.rows() - 1) AS n;
+
+-- Nearly all has been applied.
+INSERT INTO public.payment_events (id, type, subject, subject_ref, created_at, received_at, next_attempt_at, outcome, finished_at)
+SELECT 'evt_' || n, 'invoice.paid', 'subscription', 'external-' || n % 99, told, told, told,
+       CASE WHEN n % 200 <> 1 THEN 'applied' END, CASE WHEN n % 200 <> 1 THEN told END
+FROM generate_series(0, pg_temp.rows() - 1) AS n, LATERAL (SELECT pg_temp.time_of('payment event', n)) AS at (told);
+
+INSERT INTO public.payment_refunds (charge_ref, user_id, paid_minor, refunded_minor, credits_micro, taken_micro)
+SELECT 'ch_' || n, pg_temp.user_of('refund', n), 1900, 1900, 900000000, 900000000
+FROM generate_series(0, pg_temp.rows() - 1) AS n;

@@ -106,6 +106,7 @@ create table public.user_subscriptions (
   current_period_end timestamptz not null,
   tier_effective_from timestamptz not null,
   external_ref text constraint user_subscriptions_external_ref_key unique,
+  external_customer_ref text constraint user_subscriptions_customer_key unique,
   seq bigint not null default 0,
   last_external_event_at timestamptz,
   ended_at timestamptz,
@@ -125,7 +126,9 @@ comment on column public.user_subscriptions.next_tier_code is 'Takes effect when
 comment on column public.user_subscriptions.anchor_at is
   'Every period is counted in months from here, in time_zone: 31 January gives 28 February and again 31 March';
 comment on column public.user_subscriptions.external_ref is 'The subscription at the payment provider';
-comment on column public.user_subscriptions.last_external_event_at is 'Older events of the provider are ignored';
+comment on column public.user_subscriptions.external_customer_ref is 'The customer there; stays when the subscription ends';
+comment on column public.user_subscriptions.last_external_event_at is
+  'When the provider was asked for what was applied last, by the clock here; answers to earlier questions are stale';
 create unique index user_subscriptions_live_idx on public.user_subscriptions (user_id) where status <> 'ended';
 -- The monthly job: whose period is over.
 create index user_subscriptions_due_idx on public.user_subscriptions (current_period_end) where status <> 'ended';
@@ -466,6 +469,51 @@ comment on column public.credit_audit.request_hash is 'The same key with another
 -- The list, newest first, and that of one account.
 create index credit_audit_list_idx on public.credit_audit (created_at desc, id desc);
 create index credit_audit_user_idx on public.credit_audit (user_id, created_at desc, id desc) where user_id is not null;
+
+create table public.payment_events (
+  id text constraint payment_events_id_length check (length(id) between 1 and 200),
+  type text not null constraint payment_events_type_length check (length(type) between 1 and 100),
+  subject text not null constraint payment_events_subject_known check (subject in ('subscription', 'charge')),
+  subject_ref text not null constraint payment_events_subject_ref_length check (length(subject_ref) between 1 and 100),
+  created_at timestamptz not null,
+  received_at timestamptz not null default clock_timestamp(),
+  attempts int not null default 0 constraint payment_events_attempts_positive check (attempts >= 0),
+  next_attempt_at timestamptz not null default clock_timestamp(),
+  error text,
+  outcome text constraint payment_events_outcome_known
+    check (outcome in ('applied', 'unchanged', 'ignored', 'unknown_user', 'exceeds_original', 'given_up')),
+  finished_at timestamptz,
+  constraint payment_events_pkey primary key (id),
+  constraint payment_events_end_whole check ((outcome is null) = (finished_at is null))
+);
+comment on table public.payment_events is
+  'What the payment provider told, once per event: stored before it is applied, so that a crash in between loses nothing. '
+  'Only what it is about is kept; how that stands is asked for when it is applied';
+comment on column public.payment_events.id is 'The provider''s; a second delivery finds it here';
+comment on column public.payment_events.created_at is 'By the provider''s clock';
+comment on column public.payment_events.next_attempt_at is 'Until then it is with whoever has claimed it, or rests after a failure';
+comment on column public.payment_events.error is 'Why the last attempt failed';
+-- The sweeper: what is still to be applied.
+create index payment_events_due_idx on public.payment_events (next_attempt_at) where finished_at is null;
+
+create table public.payment_refunds (
+  charge_ref text constraint payment_refunds_charge_length check (length(charge_ref) between 1 and 100),
+  user_id uuid not null,
+  paid_minor bigint not null constraint payment_refunds_paid_positive check (paid_minor > 0),
+  refunded_minor bigint not null default 0,
+  credits_micro bigint not null constraint payment_refunds_credits_positive check (credits_micro >= 0),
+  taken_micro bigint not null default 0,
+  created_at timestamptz not null default clock_timestamp(),
+  updated_at timestamptz not null default clock_timestamp(),
+  constraint payment_refunds_pkey primary key (charge_ref),
+  constraint payment_refunds_refunded_within check (refunded_minor between 0 and paid_minor),
+  constraint payment_refunds_taken_within check (taken_micro between 0 and credits_micro)
+);
+comment on table public.payment_refunds is 'Payments that were given back, in whole or part, and the credits taken back for it';
+comment on column public.payment_refunds.paid_minor is 'What was paid, in the smallest unit of its currency';
+comment on column public.payment_refunds.refunded_minor is 'What of it was given back in all; only grows';
+comment on column public.payment_refunds.credits_micro is 'What the payment bought, as it stood at the first refund';
+comment on column public.payment_refunds.taken_micro is 'What of that was still there and is taken back';
 
 -- ---------------------------------------------------------------------------------------------------------------
 -- Seeds.
@@ -2021,6 +2069,116 @@ $$;
 comment on function public.choose_tier is
   'change_tier as far as users may by themselves: down, away, or a scheduled change back; CR403 otherwise';
 
+create function public.sync_subscription(p_user uuid, p_subscription text, p_customer text, p_as_of timestamptz,
+                                         p_status text, p_tier text, p_ends boolean) returns text
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_sub public.user_subscriptions;
+  v_key text;
+begin
+  if p_status is null or p_status not in ('trialing', 'active', 'past_due', 'ended') or p_as_of is null
+     or p_subscription is null or p_ends is null then
+    raise exception 'a state of a subscription is whole' using errcode = '22023';
+  end if;
+  perform sb.lock_account(p_user);
+  perform sb.renew_account(p_user, clock_timestamp());
+  select * into v_sub from public.user_subscriptions s where s.user_id = p_user and s.status <> 'ended' for no key update;
+  if not found then
+    return 'ignored';
+  end if;
+  if v_sub.external_ref <> p_subscription then
+    return case p_status when 'ended' then 'ignored' else 'occupied' end;
+  end if;
+  update public.user_subscriptions s
+  set external_ref = case when p_status <> 'ended' then p_subscription end,
+      external_customer_ref = coalesce(p_customer, s.external_customer_ref),
+      status = case p_status when 'ended' then 'active' else p_status end,
+      last_external_event_at = p_as_of, updated_at = clock_timestamp()
+  where s.id = v_sub.id and (s.last_external_event_at is null or s.last_external_event_at < p_as_of);
+  if not found then
+    return 'stale';
+  end if;
+  if p_status = 'ended' then
+    -- One that was never taken up leaves what the account has from elsewhere.
+    if v_sub.external_ref is null then
+      return 'ignored';
+    end if;
+    perform sb.move_tier(p_user, 'free', 'stripe:' || p_subscription, true);
+    return 'applied';
+  end if;
+  if (v_sub.status = 'past_due') <> (p_status = 'past_due') then
+    perform sb.tell_subscription(p_user, case p_status when 'past_due' then 'payment_failed' else 'payment_recovered' end,
+                                 v_sub.tier_code);
+  end if;
+  -- One subscription grants the difference to a tier once a period, however often it comes and goes.
+  v_key := 'stripe:' || p_subscription || ':' || p_tier || ':' || sb.iso_time(v_sub.current_period_start);
+  if not p_ends then
+    if v_sub.next_tier_code is distinct from p_tier then
+      perform sb.move_tier(p_user, p_tier, v_key, false);
+    end if;
+    return 'applied';
+  end if;
+  if exists (select from public.subscription_tiers f, public.subscription_tiers t
+             where f.code = v_sub.tier_code and t.code = p_tier and t.position > f.position) then
+    perform sb.move_tier(p_user, p_tier, v_key, false);
+    v_sub.next_tier_code := null;
+  end if;
+  if v_sub.next_tier_code is distinct from 'free' then
+    perform sb.move_tier(p_user, 'free', v_key, false);
+  end if;
+  return 'applied';
+end
+$$;
+comment on function public.sync_subscription is
+  'Makes an account what its subscription at the payment provider was at p_as_of; p_ends: it ends with its period. '
+  'applied, ignored, stale (a later state is applied already), occupied (another subscription keeps the account)';
+
+create function public.refund_payment(p_user uuid, p_charge text, p_tier text, p_paid bigint, p_refunded bigint) returns text
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_row public.payment_refunds;
+  v_grant uuid;
+  v_left bigint;
+begin
+  if p_paid is null or p_refunded is null or p_paid <= 0 or p_refunded <= 0 then
+    raise exception 'a refund is of something that was paid' using errcode = '22023';
+  end if;
+  perform sb.lock_account(p_user);
+  insert into public.payment_refunds (charge_ref, user_id, paid_minor, credits_micro)
+  select p_charge, p_user, p_paid, greatest(0, coalesce(t.monthly_credits_micro - f.monthly_credits_micro, 0))
+  from public.subscription_tiers t, public.subscription_tiers f where t.code = p_tier and f.code = 'free'
+  on conflict (charge_ref) do nothing;
+  select * into v_row from public.payment_refunds r where r.charge_ref = p_charge and r.user_id = p_user;
+  if not found then
+    raise exception 'no tier % that charge % could have paid for', p_tier, p_charge using errcode = 'CR404';
+  end if;
+  if p_refunded > v_row.paid_minor then
+    return 'exceeds_original';
+  end if;
+  update public.payment_refunds r set refunded_minor = p_refunded, updated_at = clock_timestamp()
+  where r.charge_ref = p_charge and r.refunded_minor < p_refunded;
+  if not found then
+    return 'unchanged';
+  end if;
+  v_left := trunc(v_row.credits_micro::numeric * p_refunded / v_row.paid_minor)::bigint - v_row.taken_micro;
+  for v_grant in
+    select g.id from public.credit_grants g
+    where g.user_id = p_user and g.source in ('monthly', 'upgrade') and g.remaining_micro > 0
+    order by g.created_at desc, g.id for no key update
+  loop
+    v_left := v_left - sb.take_back(p_user, v_grant, v_left, 'refund:' || p_charge);
+  end loop;
+  update public.payment_refunds r
+  set taken_micro = trunc(r.credits_micro::numeric * p_refunded / r.paid_minor)::bigint - v_left
+  where r.charge_ref = p_charge;
+  perform sb.tell_low(p_user);
+  return 'applied';
+end
+$$;
+comment on function public.refund_payment is
+  'Takes back the share of the credits of p_tier beyond Free that was refunded of a payment, as far as they are there and no '
+  'hold pins them. p_refunded is all of it so far: a repeat is unchanged, more than was paid exceeds_original';
+
 create function public.set_low_thresholds(p_user uuid, p_thresholds text[]) returns text[]
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -2610,6 +2768,8 @@ alter table public.credit_grants enable row level security;
 alter table public.credit_idempotency enable row level security;
 alter table public.subscription_tier_versions enable row level security;
 alter table public.credit_audit enable row level security;
+alter table public.payment_events enable row level security;
+alter table public.payment_refunds enable row level security;
 
 create policy subscription_tiers_service on public.subscription_tiers for all to sb_credits using (true) with check (true);
 create policy user_subscriptions_service on public.user_subscriptions for all to sb_credits using (true) with check (true);
@@ -2622,6 +2782,8 @@ create policy credit_idempotency_service on public.credit_idempotency for all to
 create policy subscription_tier_versions_service on public.subscription_tier_versions for all to sb_credits
   using (true) with check (true);
 create policy credit_audit_service on public.credit_audit for all to sb_credits using (true) with check (true);
+create policy payment_events_service on public.payment_events for all to sb_credits using (true) with check (true);
+create policy payment_refunds_service on public.payment_refunds for all to sb_credits using (true) with check (true);
 
 create policy subscription_tiers_public on public.subscription_tiers for select to authenticated, sb_credits_user using (
   tableoid = 'public.subscription_tiers'::regclass
@@ -2643,12 +2805,13 @@ create policy credit_grants_own on public.credit_grants for select to authentica
   using (user_id = (select sb.current_user_id()) and user_id = (select sb.current_user_id()));
 
 -- ---------------------------------------------------------------------------------------------------------------
--- Grants. Nobody may write the tables: the functions do, with the rights of their owner.
+-- Grants. Nobody may write the tables: the functions do, with the rights of their owner. Only what the payment provider
+-- told is for the service to write down.
 
 revoke all on table
   public.subscription_tiers, public.user_subscriptions, public.credit_balances, public.credit_transactions,
   public.credit_pricing, public.credit_reservations, public.credit_grants, public.credit_idempotency,
-  public.subscription_tier_versions, public.credit_audit
+  public.subscription_tier_versions, public.credit_audit, public.payment_events, public.payment_refunds
   from public, anon, authenticated, service_role;
 revoke all on function
   sb.credit_hash, sb.iso_time, sb.billing_period, sb.append_credit_event, sb.seen_credit_request,
@@ -2666,15 +2829,16 @@ revoke all on function
   sb.tell_subscription, sb.move_tier, sb.account_state, sb.begin_operation, sb.end_operation,
   sb.apply_terms, sb.take_back, sb.tell_low, sb.low_threshold, public.set_low_thresholds, public.choose_tier, public.apply_tier_versions, public.operator_grant, public.operator_adjust, public.operator_refund,
   public.operator_revoke_grant, public.operator_change_tier, public.operator_version_price, public.operator_version_tier,
-  public.record_operator_read
+  public.record_operator_read, public.sync_subscription, public.refund_payment
   from public, anon, authenticated, service_role;
 revoke all on type sb.usage_line, sb.usage_room from public;
 
 grant select on
   public.subscription_tiers, public.user_subscriptions, public.credit_balances, public.credit_transactions,
   public.credit_pricing, public.credit_reservations, public.credit_grants, public.credit_idempotency,
-  public.subscription_tier_versions, public.credit_audit
+  public.subscription_tier_versions, public.credit_audit, public.payment_events, public.payment_refunds
   to sb_credits;
+grant insert, update on public.payment_events to sb_credits;
 grant select on
   public.subscription_tiers, public.user_subscriptions, public.credit_balances, public.credit_transactions,
   public.credit_pricing, public.credit_reservations, public.credit_grants
@@ -2686,7 +2850,7 @@ grant execute on function
   public.grant_credits, public.expire_grants_due, public.open_account, public.close_account, public.change_tier,
   public.price_estimate, public.verify_credits, public.choose_tier, public.apply_tier_versions, public.operator_grant, public.operator_adjust, public.operator_refund,
   public.operator_revoke_grant, public.operator_change_tier, public.operator_version_price, public.operator_version_tier,
-  public.record_operator_read, public.set_low_thresholds
+  public.record_operator_read, public.set_low_thresholds, public.sync_subscription, public.refund_payment
   to sb_credits;
 
 -- migrate:down
@@ -2694,7 +2858,8 @@ grant execute on function
 drop function
   public.record_operator_read, public.operator_version_tier, public.operator_version_price, public.operator_change_tier,
   public.operator_revoke_grant, public.operator_refund, public.operator_adjust, public.operator_grant,
-  public.apply_tier_versions, public.choose_tier, public.set_low_thresholds;
+  public.apply_tier_versions, public.choose_tier, public.set_low_thresholds, public.refund_payment,
+  public.sync_subscription;
 drop function sb.take_back, sb.apply_terms, sb.end_operation, sb.begin_operation, sb.account_state;
 drop function
   public.expire_grants_due, public.grant_credits, public.verify_credits, public.price_estimate, public.change_tier, public.close_account, public.open_account,
@@ -2711,6 +2876,6 @@ drop function
 drop type sb.usage_line, sb.usage_room;
 select sb.forget_partitions('credit_transactions');
 drop table
-  public.credit_audit, public.subscription_tier_versions, public.credit_transactions, public.credit_idempotency, public.credit_grants, public.credit_reservations,
+  public.payment_refunds, public.payment_events, public.credit_audit, public.subscription_tier_versions, public.credit_transactions, public.credit_idempotency, public.credit_grants, public.credit_reservations,
   public.credit_pricing, public.credit_balances, public.user_subscriptions, public.subscription_tiers;
 drop function sb.refuse_ledger_change;

@@ -40,6 +40,8 @@ const callers: Readonly<Record<string, readonly string[]>> = {
   'public.choose_tier': ['sb_credits'],
   'public.set_low_thresholds': ['sb_credits'],
   'public.apply_tier_versions': ['sb_credits'],
+  'public.sync_subscription': ['sb_credits'],
+  'public.refund_payment': ['sb_credits'],
   'public.operator_grant': ['sb_credits'],
   'public.operator_adjust': ['sb_credits'],
   'public.operator_refund': ['sb_credits'],

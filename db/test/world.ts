@@ -10,6 +10,7 @@ const shared = [
   'public.subscription_tiers',
   'public.subscription_tier_versions',
   'public.credit_pricing',
+  'public.payment_events',
   'public.outbox_shards',
   'sb.deleted_users',
   'sb.monthly_partitions',
@@ -17,7 +18,8 @@ const shared = [
 /** Values that two users cannot both have. */
 const ofSecond: Readonly<Record<string, Row>> = {
   'public.collaboration_invites': { token_hash: `\\x${'02'.repeat(32)}` },
-  'public.user_subscriptions': { external_ref: 'other' },
+  'public.payment_refunds': { charge_ref: 'other' },
+  'public.user_subscriptions': { external_ref: 'other', external_customer_ref: 'other' },
 };
 
 /** The id that stands in the second world for one of the first. */

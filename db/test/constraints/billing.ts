@@ -109,6 +109,34 @@ export const billing: ConstrainedTables = {
       credit_audit_target_length: [{ target: '' }, { target: 't'.repeat(201) }],
     },
   },
+  'public.payment_events': {
+    row: { id: 'evt_a', type: 't', subject: 'charge', subject_ref: 'ch_a', created_at: now },
+    second: { id: 'evt_b' },
+    required: 'id type subject subject_ref created_at received_at attempts next_attempt_at',
+    violations: {
+      payment_events_pkey: [{ id: 'evt_a' }],
+      payment_events_attempts_positive: [{ attempts: '-1' }],
+      payment_events_end_whole: [{ outcome: 'applied' }, { finished_at: now }],
+      payment_events_id_length: [{ id: '' }, { id: 'i'.repeat(201) }],
+      payment_events_outcome_known: [{ outcome: 'lost', finished_at: now }],
+      payment_events_subject_known: [{ subject: 'customer' }],
+      payment_events_subject_ref_length: [{ subject_ref: '' }, { subject_ref: 's'.repeat(101) }],
+      payment_events_type_length: [{ type: '' }, { type: 't'.repeat(101) }],
+    },
+  },
+  'public.payment_refunds': {
+    row: { charge_ref: 'ch_a', user_id: alice, paid_minor: '1', credits_micro: '1' },
+    second: { charge_ref: 'ch_b' },
+    required: 'charge_ref user_id paid_minor refunded_minor credits_micro taken_micro created_at updated_at',
+    violations: {
+      payment_refunds_pkey: [{ charge_ref: 'ch_a' }],
+      payment_refunds_charge_length: [{ charge_ref: '' }, { charge_ref: 'c'.repeat(101) }],
+      payment_refunds_paid_positive: [{ paid_minor: '0' }],
+      payment_refunds_credits_positive: [{ credits_micro: '-1' }],
+      payment_refunds_refunded_within: [{ refunded_minor: '-1' }, { refunded_minor: '2' }],
+      payment_refunds_taken_within: [{ taken_micro: '-1' }, { taken_micro: '2' }],
+    },
+  },
   'public.user_subscriptions': {
     row: {
       id: first,
@@ -120,12 +148,14 @@ export const billing: ConstrainedTables = {
       current_period_end: later,
       tier_effective_from: now,
       external_ref: 'a',
+      external_customer_ref: 'a',
     },
-    second: { id: second, user_id: bob, external_ref: 'b' },
+    second: { id: second, user_id: bob, external_ref: 'b', external_customer_ref: 'b' },
     required: `id user_id tier_code status seq anchor_at time_zone current_period_start current_period_end tier_effective_from
       created_at updated_at`,
     violations: {
       user_subscriptions_pkey: [{ id: first }],
+      user_subscriptions_customer_key: [{ external_customer_ref: 'a' }],
       user_subscriptions_external_ref_key: [{ external_ref: 'a' }],
       user_subscriptions_live_idx: [{ user_id: alice }],
       user_subscriptions_end_whole: [{ status: 'ended' }, { ended_at: now }],

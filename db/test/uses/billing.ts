@@ -7,6 +7,7 @@ import {
   recordClosing,
   reserveCredits,
 } from '../../../services/credits/src/store/ledger.ts';
+import { claimEvents, finishEvent } from '../../../services/credits/src/store/payments.ts';
 import { selectReservations } from '../../../services/credits/src/store/reservations.ts';
 import {
   selectAccountIds,
@@ -253,6 +254,18 @@ export const billingUses: readonly Use[] = [
     ),
   },
   {
+    by: 'what the payment provider told: the sweeper, a repeated delivery, and a refund',
+    file: `${store}/payments.ts`,
+    indexes: ['payment_events_due_idx', 'payment_events_pkey', 'payment_refunds_pkey'],
+    as: service,
+    run: async ({ tx, query }) => {
+      await claimEvents(tx, { id: null, limit: 1, retrySeconds: 1 });
+      await claimEvents(tx, { id: 'evt_1', limit: 1, retrySeconds: 1 });
+      await finishEvent(tx, 'evt_1', 'ignored');
+      await query('SELECT user_id FROM payment_refunds WHERE charge_ref = $1', ['ch_1']);
+    },
+  },
+  {
     by: 'GET /v1/admin/audit, of all and of one account',
     file: `${store}/reviews.ts`,
     indexes: ['credit_audit_list_idx', 'credit_audit_user_idx'],
@@ -307,6 +320,7 @@ export const billingUses: readonly Use[] = [
 
 /** What the unique indexes of billing keep apart that no query uses. */
 export const billingGuards: Guards = {
+  user_subscriptions_customer_key: 'a customer of the payment provider is one account',
   subscription_tier_versions_time_key: 'a tier has one set of terms at a time',
   credit_pricing_no_overlap: 'an operation has one price at a time',
   credit_reservations_id_user_key: 'entries name the reservation with its account',

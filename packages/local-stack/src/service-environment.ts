@@ -33,7 +33,7 @@ const forOne: Readonly<Partial<Record<ServiceName, readonly RegExp[]>>> = {
   'agent-runner': [
     /^(MODEL|MODES|ANTHROPIC|OPENAI|RUN|GOAL|ARTIFACTS|SANDBOX|STORAGE|RETENTION|REMOVAL|SEARCH)_/,
   ],
-  credits: [/^(RESERVATION|HOLD|PERIOD|CLOSING)_/],
+  credits: [/^(RESERVATION|HOLD|PERIOD|TIER|DRIFT|CLOSING|STRIPE)_/],
 };
 
 /**

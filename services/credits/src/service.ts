@@ -1,12 +1,15 @@
 import { startConsumers } from '@swissbrain/service-kit/consumer';
 import { serveDeadLetters } from '@swissbrain/service-kit/dead-letter-routes';
 import type { RunningService } from '@swissbrain/service-kit/lifecycle';
-import { openPlatform, serve } from '@swissbrain/service-kit/platform';
+import { openPlatform, type Platform, serve } from '@swissbrain/service-kit/platform';
 import type { Config } from './config.ts';
 import { consumers } from './consumers/consumers.ts';
+import { startReconciler } from './jobs/loop.ts';
+import { paymentReconciler } from './jobs/payments.ts';
 import { startReconcilers } from './jobs/reconcilers.ts';
 import { serveAccount } from './routes/account.ts';
 import { serveAlerts } from './routes/alerts.ts';
+import { serveBilling } from './routes/billing.ts';
 import { serveCatalogue } from './routes/catalogue.ts';
 import { serveDrift } from './routes/drift.ts';
 import { serveEstimate } from './routes/estimate.ts';
@@ -16,6 +19,7 @@ import { serveOperatorLists } from './routes/operator-lists.ts';
 import { serveSubscription } from './routes/subscription.ts';
 import { serveUsage } from './routes/usage.ts';
 import { serveHolds } from './rpc/holds.ts';
+import { openStripe, stripeSettings } from './stripe/client.ts';
 
 /**
  * Starts credits: everything it needs is opened here and released in reverse, on stop and on a failed start.
@@ -35,6 +39,7 @@ export async function startService(config: Config): Promise<RunningService> {
     serveOperatorLists(platform);
     serveDrift(platform, config);
     serveHolds(platform);
+    servePayments(platform, config);
     const definitions = consumers(config);
     serveDeadLetters(platform, definitions);
     await startConsumers(platform, definitions);
@@ -44,4 +49,13 @@ export async function startService(config: Config): Promise<RunningService> {
     await platform.release.release(config.SHUTDOWN_DEADLINE_MS);
     throw thrown;
   }
+}
+
+/** Without Stripe's key there is none of this: operators grant and change tiers. */
+function servePayments(platform: Platform, config: Config): void {
+  const settings = stripeSettings(config);
+  if (settings === null) return;
+  const payments = { database: platform.database, log: platform.log, stripe: openStripe(settings), settings };
+  serveBilling(platform, payments);
+  startReconciler(platform, paymentReconciler(payments, config));
 }

@@ -29,6 +29,7 @@ export async function startCredits(overrides: Readonly<Record<string, string>> =
     url: service.url,
     database,
     nats,
+    redis,
     connection,
     /** Publishes an event as its owner's relay would; the same `id` again is a redelivery. */
     async publish(

@@ -217,6 +217,41 @@ export interface CreditTransactionsTable {
   occurred_at: Generated<Timestamp>;
 }
 
+/** What the payment provider told, once per event: stored before it is applied, so that a crash in between loses nothing. Only what it is about is kept; how that stands is asked for when it is applied. */
+export interface PaymentEventsTable {
+  /** The provider's; a second delivery finds it here. */
+  id: string;
+  type: string;
+  subject: 'subscription' | 'charge';
+  subject_ref: string;
+  /** By the provider's clock. */
+  created_at: Timestamp;
+  received_at: Generated<Timestamp>;
+  attempts: Generated<number>;
+  /** Until then it is with whoever has claimed it, or rests after a failure. */
+  next_attempt_at: Generated<Timestamp>;
+  /** Why the last attempt failed. */
+  error: string | null;
+  outcome: 'applied' | 'unchanged' | 'ignored' | 'unknown_user' | 'exceeds_original' | 'given_up' | null;
+  finished_at: NullableTimestamp;
+}
+
+/** Payments that were given back, in whole or part, and the credits taken back for it. */
+export interface PaymentRefundsTable {
+  charge_ref: string;
+  user_id: string;
+  /** What was paid, in the smallest unit of its currency. */
+  paid_minor: bigint;
+  /** What of it was given back in all; only grows. */
+  refunded_minor: Generated<bigint>;
+  /** What the payment bought, as it stood at the first refund. */
+  credits_micro: bigint;
+  /** What of that was still there and is taken back. */
+  taken_micro: Generated<bigint>;
+  created_at: Generated<Timestamp>;
+  updated_at: Generated<Timestamp>;
+}
+
 /** What a tier was, is and will be; subscription_tiers has the version that holds. */
 export interface SubscriptionTierVersionsTable {
   tier_code: string;
@@ -291,9 +326,11 @@ export interface UserSubscriptionsTable {
   tier_effective_from: Timestamp;
   /** The subscription at the payment provider. */
   external_ref: string | null;
+  /** The customer there; stays when the subscription ends. */
+  external_customer_ref: string | null;
   /** Order of its events. */
   seq: Generated<bigint>;
-  /** Older events of the provider are ignored. */
+  /** When the provider was asked for what was applied last, by the clock here; answers to earlier questions are stale. */
   last_external_event_at: NullableTimestamp;
   ended_at: NullableTimestamp;
   created_at: Generated<Timestamp>;
@@ -309,6 +346,8 @@ export interface CreditsDatabase {
   credit_pricing: CreditPricingTable;
   credit_reservations: CreditReservationsTable;
   credit_transactions: CreditTransactionsTable;
+  payment_events: PaymentEventsTable;
+  payment_refunds: PaymentRefundsTable;
   subscription_tier_versions: SubscriptionTierVersionsTable;
   subscription_tiers: SubscriptionTiersTable;
   user_subscriptions: UserSubscriptionsTable;
