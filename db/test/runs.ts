@@ -81,6 +81,7 @@ export interface RunRow {
   readonly error_code: string | null;
   readonly error_message: string | null;
   readonly finished_at: Date | null;
+  readonly updated_at: Date;
   readonly lease_owner: string | null;
 }
 
