@@ -19,6 +19,11 @@ export interface ConsumerDefinition<Data = unknown> {
   readonly concurrency: number;
   /** At most so many events share a transaction; it takes what is there and does not wait for more. */
   readonly batch: number;
+  /**
+   * Rest between two batches that are not full, for effects that nobody waits for: events that come one by one share
+   * transactions then. Without it there is a rest under load alone.
+   */
+  readonly gatherMs?: number;
   /** Without an answer for so long the server delivers again, here or to another replica. */
   readonly ackWaitMs: number;
   /** Waits before the next tries of an event that failed; the last one repeats. */

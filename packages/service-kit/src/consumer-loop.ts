@@ -96,12 +96,12 @@ async function endPull(pulling: ConsumerMessages & { readonly sub?: Subscription
 const mostRestMs = 50;
 
 /**
- * Collects what arrives and keeps at most the allowed number of batches going. Under load the next batch rests for as
- * long as the last one took, unless it is full: events that come one by one at speed share transactions. Else an event
- * is taken as it comes.
+ * Collects what arrives and keeps at most the allowed number of batches going. The next batch rests for as long as its
+ * definition says, or under load for as long as the last one took, unless it is full: events that come one by one at
+ * speed share transactions. Else an event is taken as it comes.
  */
 function createBatchBuffer(
-  { batch, concurrency, ackWaitMs }: ConsumerDefinition,
+  { batch, concurrency, ackWaitMs, gatherMs }: ConsumerDefinition,
   clock: Clock,
   process: BatchProcessor,
   isClosed: () => boolean,
@@ -137,7 +137,8 @@ function createBatchBuffer(
       const work: Promise<void> = process(messages).finally(() => {
         running.delete(work);
         const ended = clock.monotonicMs();
-        restUntil = batch > 1 && load.isBusy() ? ended + Math.min(ended - began, mostRestMs) : 0;
+        const underLoad = load.isBusy() ? Math.min(ended - began, mostRestMs) : 0;
+        restUntil = batch > 1 ? ended + (gatherMs ?? underLoad) : 0;
         settle(messages);
         start();
       });
