@@ -8,7 +8,7 @@ export interface LoadMeter {
 }
 
 /** From here on, events that come one by one cost more than those that wait a few milliseconds for each other. */
-const busyPerSecond = 260;
+const busyPerSecond = 320;
 /** How far back "of late" reaches: an old event counts 1/e after so long. */
 const memoryMs = 200;
 
