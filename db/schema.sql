@@ -1440,7 +1440,11 @@ CREATE TABLE public.payment_events (
 );
 COMMENT ON TABLE public.payment_events IS 'What the payment provider told, once per event: stored before it is applied, so that a crash in between loses nothing. Only what it is about is kept; how that stands is asked for when it is applied';
 COMMENT ON COLUMN public.payment_events.id IS 'The provider''s; a second delivery finds it here';
+COMMENT ON COLUMN public.payment_events.type IS 'The provider''s, such as customer.subscription.updated';
+COMMENT ON COLUMN public.payment_events.subject_ref IS 'The provider''s id of the subscription or charge that it is about';
 COMMENT ON COLUMN public.payment_events.created_at IS 'By the provider''s clock';
+COMMENT ON COLUMN public.payment_events.received_at IS 'When its first delivery came';
+COMMENT ON COLUMN public.payment_events.attempts IS 'How often it was tried to apply it';
 COMMENT ON COLUMN public.payment_events.next_attempt_at IS 'Until then it is with whoever has claimed it, or rests after a failure';
 COMMENT ON COLUMN public.payment_events.error IS 'Why the last attempt failed';
 CREATE INDEX payment_events_due_idx ON public.payment_events USING btree (next_attempt_at) WHERE (finished_at IS NULL);
@@ -1467,6 +1471,7 @@ CREATE TABLE public.payment_refunds (
   CONSTRAINT payment_refunds_taken_within CHECK (((taken_micro >= 0) AND (taken_micro <= credits_micro)))
 );
 COMMENT ON TABLE public.payment_refunds IS 'Payments that were given back, in whole or part, and the credits taken back for it';
+COMMENT ON COLUMN public.payment_refunds.charge_ref IS 'The provider''s id of the payment';
 COMMENT ON COLUMN public.payment_refunds.paid_minor IS 'What was paid, in the smallest unit of its currency';
 COMMENT ON COLUMN public.payment_refunds.refunded_minor IS 'What of it was given back in all; only grows';
 COMMENT ON COLUMN public.payment_refunds.credits_micro IS 'What the payment bought, as it stood at the first refund';

@@ -490,6 +490,10 @@ comment on table public.payment_events is
   'What the payment provider told, once per event: stored before it is applied, so that a crash in between loses nothing. '
   'Only what it is about is kept; how that stands is asked for when it is applied';
 comment on column public.payment_events.id is 'The provider''s; a second delivery finds it here';
+comment on column public.payment_events.type is 'The provider''s, such as customer.subscription.updated';
+comment on column public.payment_events.subject_ref is 'The provider''s id of the subscription or charge that it is about';
+comment on column public.payment_events.received_at is 'When its first delivery came';
+comment on column public.payment_events.attempts is 'How often it was tried to apply it';
 comment on column public.payment_events.created_at is 'By the provider''s clock';
 comment on column public.payment_events.next_attempt_at is 'Until then it is with whoever has claimed it, or rests after a failure';
 comment on column public.payment_events.error is 'Why the last attempt failed';
@@ -510,6 +514,7 @@ create table public.payment_refunds (
   constraint payment_refunds_taken_within check (taken_micro between 0 and credits_micro)
 );
 comment on table public.payment_refunds is 'Payments that were given back, in whole or part, and the credits taken back for it';
+comment on column public.payment_refunds.charge_ref is 'The provider''s id of the payment';
 comment on column public.payment_refunds.paid_minor is 'What was paid, in the smallest unit of its currency';
 comment on column public.payment_refunds.refunded_minor is 'What of it was given back in all; only grows';
 comment on column public.payment_refunds.credits_micro is 'What the payment bought, as it stood at the first refund';

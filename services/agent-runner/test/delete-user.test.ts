@@ -182,6 +182,17 @@ describe('the removal of a user', () => {
   it('follows a user who was deleted elsewhere: their files go, too, however often the event comes', async () => {
     const user = await newUser(runner.url);
     await fill(user);
+    // An event that is still on its way outlives its user until the outbox drops its month.
+    await waitFor(
+      async () => {
+        const waiting = await runner.database.query(
+          'SELECT 1 FROM event_outbox WHERE user_id = $1 AND published_at IS NULL',
+          [user.id],
+        );
+        return waiting.length === 0;
+      },
+      { describe: 'the events to be published' },
+    );
     await runner.database.query('DELETE FROM auth.users WHERE id = $1', [user.id]);
     const database = openServiceDatabase('agent-runner', runner.database);
     const consumer = forgetsUser(() => {});

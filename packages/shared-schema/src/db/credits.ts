@@ -221,12 +221,16 @@ export interface CreditTransactionsTable {
 export interface PaymentEventsTable {
   /** The provider's; a second delivery finds it here. */
   id: string;
+  /** The provider's, such as customer.subscription.updated. */
   type: string;
   subject: 'subscription' | 'charge';
+  /** The provider's id of the subscription or charge that it is about. */
   subject_ref: string;
   /** By the provider's clock. */
   created_at: Timestamp;
+  /** When its first delivery came. */
   received_at: Generated<Timestamp>;
+  /** How often it was tried to apply it. */
   attempts: Generated<number>;
   /** Until then it is with whoever has claimed it, or rests after a failure. */
   next_attempt_at: Generated<Timestamp>;
@@ -238,6 +242,7 @@ export interface PaymentEventsTable {
 
 /** Payments that were given back, in whole or part, and the credits taken back for it. */
 export interface PaymentRefundsTable {
+  /** The provider's id of the payment. */
   charge_ref: string;
   user_id: string;
   /** What was paid, in the smallest unit of its currency. */
