@@ -39,6 +39,19 @@ const gone = (user: User): Promise<DeletionView> =>
     { timeoutMs: 120_000, describe: `the end of user ${user.id}` },
   );
 
+/** An event that is still on its way outlives a user who is deleted elsewhere, until the outbox drops its month. */
+const eventsPublished = (user: User) =>
+  waitFor(
+    async () => {
+      const waiting = await runner.database.query(
+        `SELECT 1 FROM event_outbox WHERE user_id = $1 AND source = 'agent-runner' AND published_at IS NULL`,
+        [user.id],
+      );
+      return waiting.length === 0;
+    },
+    { describe: 'the events to be published' },
+  );
+
 /** What must outlive a user: the ledger, the events that tell others, the mark and the record of the deletion. */
 const kept = new Set([
   ...[
@@ -172,7 +185,10 @@ describe('the removal of a user', () => {
         stage,
       ]);
       // In `rest` the user has been deleted already.
-      if (stage === 'rest') await runner.database.query('DELETE FROM auth.users WHERE id = $1', [user.id]);
+      if (stage === 'rest') {
+        await eventsPublished(user);
+        await runner.database.query('DELETE FROM auth.users WHERE id = $1', [user.id]);
+      }
       await gone(user);
       expect(await traces(user.id), stage).toEqual([]);
       expect(await files(user.id), stage).toEqual([]);
@@ -182,17 +198,7 @@ describe('the removal of a user', () => {
   it('follows a user who was deleted elsewhere: their files go, too, however often the event comes', async () => {
     const user = await newUser(runner.url);
     await fill(user);
-    // An event that is still on its way outlives its user until the outbox drops its month.
-    await waitFor(
-      async () => {
-        const waiting = await runner.database.query(
-          'SELECT 1 FROM event_outbox WHERE user_id = $1 AND published_at IS NULL',
-          [user.id],
-        );
-        return waiting.length === 0;
-      },
-      { describe: 'the events to be published' },
-    );
+    await eventsPublished(user);
     await runner.database.query('DELETE FROM auth.users WHERE id = $1', [user.id]);
     const database = openServiceDatabase('agent-runner', runner.database);
     const consumer = forgetsUser(() => {});
