@@ -1,10 +1,10 @@
-import { identifierOf, type ServiceName, serviceNames } from '@swissbrain/shared-schema/ids';
+import {
+  databasePasswordVariable,
+  identifierOf,
+  type ServiceName,
+  serviceNames,
+} from '@swissbrain/shared-schema/ids';
 import type { Client } from 'pg';
-
-/** The variable with the password of a service's login role, for example DATABASE_PASSWORD_WIDE_RESEARCH. */
-function passwordVariable(service: ServiceName): string {
-  return `DATABASE_PASSWORD_${identifierOf(service).toUpperCase()}`;
-}
 
 /**
  * Gives the login roles their passwords, those of which the environment has one; the roles come from the migrations
@@ -17,7 +17,7 @@ export async function setLoginPasswords(
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<ServiceName[]> {
   const given = serviceNames.flatMap((service) => {
-    const password = environment[passwordVariable(service)];
+    const password = environment[databasePasswordVariable(service)];
     return password === undefined || password === '' ? [] : [{ service, password }];
   });
   for (const { service, password } of given) {

@@ -1,4 +1,9 @@
-import { identifierOf, type ServiceName, serviceNames } from '@swissbrain/shared-schema/ids';
+import {
+  databasePasswordVariable,
+  identifierOf,
+  type ServiceName,
+  serviceNames,
+} from '@swissbrain/shared-schema/ids';
 import pg from 'pg';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -13,7 +18,9 @@ export function accessToOwn(url: string, passwords: Readonly<Record<ServiceName,
 
 /** What the migrations read to set the passwords. */
 export function passwordVariables(passwords: Readonly<Record<ServiceName, string>>): Record<string, string> {
-  return Object.fromEntries(serviceNames.map((service) => [passwordVariable(service), passwords[service]]));
+  return Object.fromEntries(
+    serviceNames.map((service) => [databasePasswordVariable(service), passwords[service]]),
+  );
 }
 
 /**
@@ -25,7 +32,7 @@ export async function accessGiven(url: string, environment: Environment): Promis
   if (await isSuperuser(url)) {
     return accessOf((service) => ({ DATABASE_URL: url, DATABASE_SESSION_ROLE: loginRole(service) }));
   }
-  const missing = serviceNames.map(passwordVariable).filter((name) => !environment[name]);
+  const missing = serviceNames.map(databasePasswordVariable).filter((name) => !environment[name]);
   if (missing.length > 0) {
     throw new Error(
       'the user of DATABASE_URL is no superuser, so each service logs in as itself. Set a password for each ' +
@@ -33,13 +40,8 @@ export async function accessGiven(url: string, environment: Environment): Promis
     );
   }
   return accessOf((service) => ({
-    DATABASE_URL: loginUrl(url, service, environment[passwordVariable(service)] ?? ''),
+    DATABASE_URL: loginUrl(url, service, environment[databasePasswordVariable(service)] ?? ''),
   }));
-}
-
-/** The variable with the password of a service's login role, for example DATABASE_PASSWORD_WIDE_RESEARCH. */
-function passwordVariable(service: ServiceName): string {
-  return `DATABASE_PASSWORD_${identifierOf(service).toUpperCase()}`;
 }
 
 /** Creates a database if the server has none of this name. */

@@ -25,3 +25,8 @@ export type ServiceName = (typeof serviceNames)[number];
 export function identifierOf(service: ServiceName): string {
   return service.replaceAll('-', '_');
 }
+
+/** The variable with the password of a service's login role, for example DATABASE_PASSWORD_WIDE_RESEARCH. */
+export function databasePasswordVariable(service: ServiceName): string {
+  return `DATABASE_PASSWORD_${identifierOf(service).toUpperCase()}`;
+}
