@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs, promisify } from 'node:util';
 import { resolveBinary } from 'dbmate';
 import pg from 'pg';
@@ -105,20 +106,54 @@ export function dbmateUrl(url: string): string {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { down: { type: 'string' } }, allowPositionals: true });
+  const { values } = parseArgs({
+    options: { down: { type: 'string' }, wait: { type: 'string' } },
+    allowPositionals: true,
+  });
   const url = process.env['DATABASE_URL'];
   if (url === undefined || url === '') throw new Error('DATABASE_URL is not set');
   const options = { url, log: console.log };
+  if (values.wait !== undefined) await untilAnswering(url, countOf('wait', values.wait), console.log);
   if (values.down === undefined) {
     await migrate(options);
     const services = await withClient(url, (client) => setLoginPasswords(client, process.env));
     if (services.length > 0) console.log(`passwords set: ${services.join(', ')}`);
     return;
   }
-  const steps = Number(values.down);
-  if (!Number.isInteger(steps) || steps < 1)
-    throw new Error('--down takes the number of migrations to take back');
-  return rollback({ ...options, steps });
+  return rollback({ ...options, steps: countOf('down', values.down) });
+}
+
+function countOf(option: string, given: string): number {
+  const count = Number(given);
+  if (!Number.isInteger(count) || count < 1) throw new Error(`--${option} takes a whole number above zero`);
+  return count;
+}
+
+/** Not there yet, or there and still starting. */
+const notYet: ReadonlySet<unknown> = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  '57P03',
+]);
+
+/**
+ * Ends when the server takes connections.
+ * @throws the last error after `seconds`, any other than that it is not up at once
+ */
+async function untilAnswering(url: string, seconds: number, log: (line: string) => void): Promise<void> {
+  for (let left = seconds; ; left -= 1) {
+    try {
+      return await withClient(url, async (client) => void (await client.query('SELECT 1')));
+    } catch (error) {
+      const { code } = error as { code?: unknown };
+      if (left <= 0 || !notYet.has(code)) throw error;
+      if (left === seconds) log(`waiting for the database: ${String(code)}`);
+    }
+    await delay(1_000);
+  }
 }
 
 if (import.meta.main) {

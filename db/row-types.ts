@@ -77,6 +77,7 @@ const scalars: Readonly<Record<string, string>> = {
   bigint: 'bigint',
   numeric: 'string',
   'double precision': 'number',
+  real: 'number',
   date: 'string',
   tsvector: 'string',
   inet: 'string',

@@ -19,7 +19,7 @@ CREATE TYPE public.tool_type AS ENUM ('llm', 'code', 'browser', 'search', 'file'
 
 CREATE TABLE public.agent_artifacts (
   id uuid DEFAULT gen_random_uuid() NOT NULL,
-  run_id uuid NOT NULL,
+  run_id uuid,
   user_id uuid NOT NULL,
   step_id uuid,
   kind text NOT NULL,
@@ -33,12 +33,15 @@ CREATE TABLE public.agent_artifacts (
   CONSTRAINT agent_artifacts_run_id_kind_name_sha256_key UNIQUE (run_id, kind, name, sha256, user_id),
   CONSTRAINT agent_artifacts_run_id_user_id_fkey FOREIGN KEY (run_id, user_id) REFERENCES public.agent_runs(id, user_id) ON DELETE CASCADE,
   CONSTRAINT agent_artifacts_step_id_user_id_fkey FOREIGN KEY (step_id, user_id) REFERENCES public.agent_steps(id, user_id) ON DELETE SET NULL (step_id),
-  CONSTRAINT agent_artifacts_kind_check CHECK ((kind = ANY (ARRAY['input'::text, 'output'::text, 'workspace'::text, 'log'::text]))),
+  CONSTRAINT agent_artifacts_kind_check CHECK ((kind = ANY (ARRAY['input'::text, 'output'::text, 'workspace'::text, 'log'::text, 'payload'::text, 'upload'::text]))),
   CONSTRAINT agent_artifacts_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 1000))),
   CONSTRAINT agent_artifacts_sha256_check CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text)),
-  CONSTRAINT agent_artifacts_size_bytes_check CHECK ((size_bytes >= 0))
+  CONSTRAINT agent_artifacts_size_bytes_check CHECK ((size_bytes >= 0)),
+  CONSTRAINT agent_artifacts_upload_check CHECK (((kind = 'upload'::text) = (run_id IS NULL)))
 );
 COMMENT ON TABLE public.agent_artifacts IS 'Files of a run, by content; the bytes are in object storage';
+COMMENT ON COLUMN public.agent_artifacts.run_id IS 'Null for an upload: runs that are given it have a row of their own for the same bytes, so it may go before them';
+COMMENT ON COLUMN public.agent_artifacts.kind IS 'payload: no file, but a value that was too large for its row, which names it; the run''s rows are what keeps its bytes';
 COMMENT ON COLUMN public.agent_artifacts.name IS 'Path in the workspace; the same name may have several contents over time';
 COMMENT ON COLUMN public.agent_artifacts.media_type IS 'As it is served';
 COMMENT ON COLUMN public.agent_artifacts.size_bytes IS 'Of the content';
@@ -46,6 +49,7 @@ COMMENT ON COLUMN public.agent_artifacts.sha256 IS 'The content in lower-case he
 COMMENT ON COLUMN public.agent_artifacts.storage_key IS 'Where the object storage keeps the bytes; equal contents share it';
 CREATE INDEX agent_artifacts_step_idx ON public.agent_artifacts USING btree (step_id) WHERE (step_id IS NOT NULL);
 CREATE INDEX agent_artifacts_storage_idx ON public.agent_artifacts USING btree (storage_key);
+CREATE INDEX agent_artifacts_upload_idx ON public.agent_artifacts USING btree (user_id, created_at) WHERE (run_id IS NULL);
 CREATE INDEX agent_artifacts_user_idx ON public.agent_artifacts USING btree (user_id, created_at DESC, id DESC);
 ALTER TABLE public.agent_artifacts ENABLE ROW LEVEL SECURITY;
 CREATE POLICY agent_artifacts_own ON public.agent_artifacts FOR ALL TO sb_agent_runner_user
@@ -70,11 +74,16 @@ CREATE TABLE public.agent_memory (
   content text NOT NULL,
   metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
   search tsvector GENERATED ALWAYS AS (to_tsvector('simple'::regconfig, ((key || ' '::text) || content))) STORED NOT NULL,
+  embedding real[],
+  embedding_model text,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   updated_at timestamp with time zone DEFAULT now() NOT NULL,
   CONSTRAINT agent_memory_pkey PRIMARY KEY (id),
   CONSTRAINT agent_memory_user_id_namespace_key_key UNIQUE (user_id, namespace, key),
   CONSTRAINT agent_memory_run_id_user_id_fkey FOREIGN KEY (run_id, user_id) REFERENCES public.agent_runs(id, user_id) ON DELETE SET NULL (run_id),
+  CONSTRAINT agent_memory_embedding_model_check CHECK (((char_length(embedding_model) >= 1) AND (char_length(embedding_model) <= 200))),
+  CONSTRAINT agent_memory_embedding_size CHECK (((cardinality(embedding) >= 1) AND (cardinality(embedding) <= 4096))),
+  CONSTRAINT agent_memory_embedding_whole CHECK (((embedding IS NULL) = (embedding_model IS NULL))),
   CONSTRAINT agent_memory_key_check CHECK (((char_length(key) >= 1) AND (char_length(key) <= 500))),
   CONSTRAINT agent_memory_metadata_check CHECK ((jsonb_typeof(metadata) = 'object'::text)),
   CONSTRAINT agent_memory_namespace_check CHECK (((char_length(namespace) >= 1) AND (char_length(namespace) <= 200)))
@@ -86,6 +95,8 @@ COMMENT ON COLUMN public.agent_memory.namespace IS 'Keys are unique within it';
 COMMENT ON COLUMN public.agent_memory.key IS 'Name by which it is recalled';
 COMMENT ON COLUMN public.agent_memory.metadata IS 'What the writer keeps beside it; not searched';
 COMMENT ON COLUMN public.agent_memory.search IS 'Words of key and content, no language assumed';
+COMMENT ON COLUMN public.agent_memory.embedding IS 'Meaning of key and content, of length 1; null where no model gave one';
+COMMENT ON COLUMN public.agent_memory.embedding_model IS 'Model and number of dimensions: only embeddings of the same can be compared';
 CREATE INDEX agent_memory_run_idx ON public.agent_memory USING btree (run_id) WHERE (run_id IS NOT NULL);
 CREATE INDEX agent_memory_search_idx ON public.agent_memory USING gin (search);
 CREATE INDEX agent_memory_user_idx ON public.agent_memory USING btree (user_id, updated_at DESC, id DESC);
@@ -100,7 +111,7 @@ CREATE POLICY agent_memory_service ON public.agent_memory FOR ALL TO sb_agent_ru
   WITH CHECK (true);
 GRANT SELECT ON TABLE public.agent_memory TO authenticated;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE public.agent_memory TO sb_agent_runner;
-GRANT DELETE, INSERT, SELECT, UPDATE (content, metadata, updated_at) ON TABLE public.agent_memory TO sb_agent_runner_user;
+GRANT DELETE, INSERT, SELECT, UPDATE (content, embedding, embedding_model, metadata, updated_at) ON TABLE public.agent_memory TO sb_agent_runner_user;
 
 CREATE TABLE public.agent_messages (
   id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -109,6 +120,7 @@ CREATE TABLE public.agent_messages (
   message_index integer NOT NULL,
   role text NOT NULL,
   content jsonb NOT NULL,
+  content_ref jsonb,
   step_id uuid,
   input_tokens bigint DEFAULT 0 NOT NULL,
   output_tokens bigint DEFAULT 0 NOT NULL,
@@ -125,6 +137,7 @@ CREATE TABLE public.agent_messages (
 COMMENT ON TABLE public.agent_messages IS 'The conversation of a run with its model, in order; a resumed worker goes on from here';
 COMMENT ON COLUMN public.agent_messages.message_index IS 'Place in the conversation, from 0';
 COMMENT ON COLUMN public.agent_messages.content IS 'Text or parts, as the models interface takes them';
+COMMENT ON COLUMN public.agent_messages.content_ref IS 'Where object storage keeps the content when it is larger than 64 KiB: {key, size_bytes, sha256}; content is then an empty object';
 COMMENT ON COLUMN public.agent_messages.input_tokens IS 'As the model counted; 0 for what it did not produce';
 COMMENT ON COLUMN public.agent_messages.output_tokens IS 'As the model counted; 0 for what it did not produce';
 CREATE INDEX agent_messages_step_idx ON public.agent_messages USING btree (step_id) WHERE (step_id IS NOT NULL);
@@ -205,7 +218,9 @@ CREATE TABLE public.agent_runs (
   title text NOT NULL,
   goal text,
   playbook jsonb,
+  playbook_ref jsonb,
   inputs jsonb DEFAULT '{}'::jsonb NOT NULL,
+  inputs_ref jsonb,
   options jsonb DEFAULT '{}'::jsonb NOT NULL,
   status public.agent_run_status DEFAULT 'pending'::public.agent_run_status NOT NULL,
   attempt integer DEFAULT 0 NOT NULL,
@@ -236,6 +251,7 @@ CREATE TABLE public.agent_runs (
   weight integer DEFAULT 1 NOT NULL,
   max_parallel integer,
   output jsonb,
+  output_ref jsonb,
   error_code text,
   error_message text,
   queued_at timestamp with time zone,
@@ -259,14 +275,16 @@ COMMENT ON COLUMN public.agent_runs.parent_step_id IS 'The step of the parent th
 COMMENT ON COLUMN public.agent_runs.forked_from IS 'The run whose first steps this one was given; it may be gone';
 COMMENT ON COLUMN public.agent_runs.goal IS 'What to reach; null for a playbook';
 COMMENT ON COLUMN public.agent_runs.playbook IS 'The steps as they were given; null for a goal';
+COMMENT ON COLUMN public.agent_runs.playbook_ref IS 'Where object storage keeps the playbook when it is larger than 64 KiB: {key, size_bytes, sha256}; playbook is then an empty object';
 COMMENT ON COLUMN public.agent_runs.inputs IS 'Values that steps refer to';
+COMMENT ON COLUMN public.agent_runs.inputs_ref IS 'As playbook_ref, of inputs';
 COMMENT ON COLUMN public.agent_runs.options IS 'Choices of the one who asked, beside the budget';
 COMMENT ON COLUMN public.agent_runs.attempt IS 'The fence: raised by each claim and repeated by every write of a worker, so that one that lost its claim writes nothing';
 COMMENT ON COLUMN public.agent_runs.lease_owner IS 'The worker that has the run, or the dispatcher that has offered it';
 COMMENT ON COLUMN public.agent_runs.lease_until IS 'Time of the database; past it another worker may claim the run';
 COMMENT ON COLUMN public.agent_runs.run_seq IS 'Number of the last event of this run; taken in the transaction that writes the event';
 COMMENT ON COLUMN public.agent_runs.session_no IS 'Part of the sandbox session''s name; raised only when a session is lost';
-COMMENT ON COLUMN public.agent_runs.workspace_key IS 'Where object storage keeps the workspace as it was when the sandbox was last left; the next session begins with it';
+COMMENT ON COLUMN public.agent_runs.workspace_key IS 'Where object storage keeps the workspace as the last step left it; the next session begins with it. Empty: it was too large';
 COMMENT ON COLUMN public.agent_runs.cancel_requested_at IS 'A cancel is on its way: nothing completes the run any more';
 COMMENT ON COLUMN public.agent_runs.pause_requested_at IS 'A pause is on its way, or the run is paused: its worker starts no further step';
 COMMENT ON COLUMN public.agent_runs.pause_reason IS 'user or credits; null unless a pause was asked for';
@@ -289,6 +307,7 @@ COMMENT ON COLUMN public.agent_runs.reservation IS 'Frozen prices and tier limit
 COMMENT ON COLUMN public.agent_runs.weight IS 'Of its tier in the waiting line: twice the weight waits half as long';
 COMMENT ON COLUMN public.agent_runs.max_parallel IS 'Of the runs below one root so many are worked on at once; null is no limit';
 COMMENT ON COLUMN public.agent_runs.output IS 'Result of the run';
+COMMENT ON COLUMN public.agent_runs.output_ref IS 'As playbook_ref, of output';
 CREATE INDEX agent_runs_active_idx ON public.agent_runs USING btree (status, started_at) WHERE (status = ANY (ARRAY['planning'::public.agent_run_status, 'running'::public.agent_run_status, 'waiting_input'::public.agent_run_status, 'paused'::public.agent_run_status]));
 CREATE INDEX agent_runs_cancelling_idx ON public.agent_runs USING btree (cancel_requested_at) WHERE ((cancel_requested_at IS NOT NULL) AND (finished_at IS NULL));
 CREATE INDEX agent_runs_expiry_idx ON public.agent_runs USING btree ((((finished_at AT TIME ZONE 'UTC'::text) + make_interval(days =>
@@ -297,6 +316,7 @@ CASE
     ELSE ((reservation #>> '{limits,retention_days}'::text[]))::integer
 END)))) WHERE (finished_at IS NOT NULL);
 CREATE INDEX agent_runs_finished_idx ON public.agent_runs USING btree (user_id, finished_at) WHERE (finished_at IS NOT NULL);
+CREATE INDEX agent_runs_forked_idx ON public.agent_runs USING btree (forked_from) WHERE (forked_from IS NOT NULL);
 CREATE INDEX agent_runs_live_idx ON public.agent_runs USING btree (id) WHERE (status = ANY (ARRAY['queued'::public.agent_run_status, 'planning'::public.agent_run_status, 'running'::public.agent_run_status, 'waiting_input'::public.agent_run_status, 'paused'::public.agent_run_status]));
 CREATE INDEX agent_runs_parent_idx ON public.agent_runs USING btree (parent_run_id) WHERE (parent_run_id IS NOT NULL);
 CREATE INDEX agent_runs_pending_idx ON public.agent_runs USING btree (created_at) WHERE (status = 'pending'::public.agent_run_status);
@@ -328,11 +348,14 @@ CREATE TABLE public.agent_steps (
   tool public.tool_type NOT NULL,
   name text NOT NULL,
   input jsonb DEFAULT '{}'::jsonb NOT NULL,
+  input_ref jsonb,
   output jsonb,
+  output_ref jsonb,
   needs text[] DEFAULT '{}'::text[] NOT NULL,
   required boolean DEFAULT true NOT NULL,
   status public.agent_step_status DEFAULT 'pending'::public.agent_step_status NOT NULL,
   attempt integer DEFAULT 0 NOT NULL,
+  tries jsonb DEFAULT '[]'::jsonb NOT NULL,
   usage jsonb DEFAULT '[]'::jsonb NOT NULL,
   billable boolean GENERATED ALWAYS AS ((usage <> '[]'::jsonb)) STORED NOT NULL,
   cost_micro bigint DEFAULT 0 NOT NULL,
@@ -353,10 +376,13 @@ COMMENT ON TABLE public.agent_steps IS 'One call of a tool or a model within a r
 COMMENT ON COLUMN public.agent_steps.step_index IS 'Order within the run, from 0';
 COMMENT ON COLUMN public.agent_steps.step_key IS 'Name within the run: references and needs use it, and a resumed worker finds its step by it';
 COMMENT ON COLUMN public.agent_steps.input IS 'Arguments of the call';
+COMMENT ON COLUMN public.agent_steps.input_ref IS 'Where object storage keeps the input when it is larger than 64 KiB: {key, size_bytes, sha256}; input is then an empty object';
 COMMENT ON COLUMN public.agent_steps.output IS 'Answer of the call; null until it has ended';
+COMMENT ON COLUMN public.agent_steps.output_ref IS 'As input_ref, of output; of a model''s answer the row keeps model and tokens, from which usage is added up';
 COMMENT ON COLUMN public.agent_steps.needs IS 'Keys of the steps that must be done first';
 COMMENT ON COLUMN public.agent_steps.required IS 'A failed required step fails the run';
 COMMENT ON COLUMN public.agent_steps.attempt IS 'Attempt of the run under which the step was started';
+COMMENT ON COLUMN public.agent_steps.tries IS 'Calls that failed and were made again: list of {code, message, usage}; written before the next one begins';
 COMMENT ON COLUMN public.agent_steps.usage IS 'List of {operation, quantity}, as step.completed carries it to credits';
 COMMENT ON COLUMN public.agent_steps.billable IS 'Whether it has usage';
 COMMENT ON COLUMN public.agent_steps.cost_micro IS 'Micro-credits of the usage at the frozen prices, by our own count';
@@ -1112,6 +1138,7 @@ CREATE TABLE public.credit_reservations (
   id uuid DEFAULT gen_random_uuid() NOT NULL,
   user_id uuid NOT NULL,
   run_id uuid NOT NULL,
+  purpose text DEFAULT 'run'::text NOT NULL,
   state text DEFAULT 'waiting'::text NOT NULL,
   requested_micro bigint NOT NULL,
   minimum_micro bigint NOT NULL,
@@ -1147,6 +1174,7 @@ CREATE TABLE public.credit_reservations (
   CONSTRAINT credit_reservations_hold_lives CHECK (((state <> 'active'::text) OR (expires_at IS NOT NULL))),
   CONSTRAINT credit_reservations_late_natural CHECK ((late_micro >= 0)),
   CONSTRAINT credit_reservations_minimum_natural CHECK ((minimum_micro >= 0)),
+  CONSTRAINT credit_reservations_purpose_known CHECK ((purpose = ANY (ARRAY['run'::text, 'research'::text]))),
   CONSTRAINT credit_reservations_released_natural CHECK ((released_micro >= 0)),
   CONSTRAINT credit_reservations_requested_positive CHECK ((requested_micro > 0)),
   CONSTRAINT credit_reservations_state_known CHECK ((state = ANY (ARRAY['waiting'::text, 'active'::text, 'settled'::text, 'expired'::text, 'denied'::text]))),
@@ -1155,7 +1183,8 @@ CREATE TABLE public.credit_reservations (
   CONSTRAINT credit_reservations_written_off_natural CHECK ((written_off_micro >= 0))
 ) WITH (fillfactor=70);
 COMMENT ON TABLE public.credit_reservations IS 'The hold of one run and everything below it, and the place where its usage is counted';
-COMMENT ON COLUMN public.credit_reservations.run_id IS 'The root run: sub-agents and research items draw on its hold';
+COMMENT ON COLUMN public.credit_reservations.run_id IS 'The root run: sub-agents and research items draw on its hold. Of a research that no run has started, the research';
+COMMENT ON COLUMN public.credit_reservations.purpose IS 'research: takes no slot of the tier, since its items are runs with holds of their own, and has no run to be compared with';
 COMMENT ON COLUMN public.credit_reservations.state IS 'waiting: over the tier''s concurrency, holds nothing; active; settled, expired, denied: final';
 COMMENT ON COLUMN public.credit_reservations.requested_micro IS 'What the run asked for';
 COMMENT ON COLUMN public.credit_reservations.minimum_micro IS 'With less than this it is denied';
@@ -1416,6 +1445,58 @@ CREATE POLICY outbox_shards_sb_wide_research ON public.outbox_shards FOR ALL TO 
   USING ((source = 'wide-research'::text))
   WITH CHECK ((source = 'wide-research'::text));
 GRANT SELECT, UPDATE ON TABLE public.outbox_shards TO sb_agent_runner, sb_collab, sb_connectors, sb_credits, sb_scheduler, sb_wide_research;
+
+CREATE TABLE public.payment_cancellations (
+  subscription_ref text NOT NULL,
+  user_id uuid NOT NULL,
+  requested_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+  attempts integer DEFAULT 0 NOT NULL,
+  next_attempt_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+  error text,
+  outcome text,
+  finished_at timestamp with time zone,
+  CONSTRAINT payment_cancellations_pkey PRIMARY KEY (subscription_ref),
+  CONSTRAINT payment_cancellations_attempts_natural CHECK ((attempts >= 0)),
+  CONSTRAINT payment_cancellations_end_whole CHECK (((outcome IS NULL) = (finished_at IS NULL))),
+  CONSTRAINT payment_cancellations_outcome_known CHECK ((outcome = ANY (ARRAY['cancelled'::text, 'missing'::text]))),
+  CONSTRAINT payment_cancellations_subscription_length CHECK (((length(subscription_ref) >= 1) AND (length(subscription_ref) <= 100)))
+);
+COMMENT ON TABLE public.payment_cancellations IS 'Subscriptions of deleted users that the payment provider is to end: tried until it says that they have ended';
+COMMENT ON COLUMN public.payment_cancellations.subscription_ref IS 'The subscription at the payment provider';
+COMMENT ON COLUMN public.payment_cancellations.user_id IS 'Whose it was; only an account by now';
+COMMENT ON COLUMN public.payment_cancellations.requested_at IS 'When the user was deleted, or the purchase told';
+COMMENT ON COLUMN public.payment_cancellations.attempts IS 'How often the provider was asked';
+COMMENT ON COLUMN public.payment_cancellations.next_attempt_at IS 'Until then it is with whoever has claimed it, or rests after a failure';
+COMMENT ON COLUMN public.payment_cancellations.error IS 'Why the last attempt failed';
+COMMENT ON COLUMN public.payment_cancellations.outcome IS 'cancelled: the provider says that it has ended; missing: it knows no such subscription; null: still to be ended';
+CREATE INDEX payment_cancellations_due_idx ON public.payment_cancellations USING btree (next_attempt_at) WHERE (finished_at IS NULL);
+ALTER TABLE public.payment_cancellations ENABLE ROW LEVEL SECURITY;
+CREATE POLICY payment_cancellations_service ON public.payment_cancellations FOR ALL TO sb_credits
+  USING (true)
+  WITH CHECK (true);
+GRANT SELECT, UPDATE ON TABLE public.payment_cancellations TO sb_credits;
+
+CREATE TABLE public.payment_comparisons (
+  side text NOT NULL,
+  cursor text,
+  next_at timestamp with time zone NOT NULL,
+  error text,
+  completed_at timestamp with time zone,
+  CONSTRAINT payment_comparisons_pkey PRIMARY KEY (side),
+  CONSTRAINT payment_comparisons_cursor_length CHECK (((length(cursor) >= 1) AND (length(cursor) <= 100))),
+  CONSTRAINT payment_comparisons_side_form CHECK ((side ~ '^[a-z]{1,20}$'::text))
+);
+COMMENT ON TABLE public.payment_comparisons IS 'How far the subscriptions have been compared with the payment provider, so that what was never told is noticed';
+COMMENT ON COLUMN public.payment_comparisons.side IS 'provider: what is kept there is looked for here; account: the other way round';
+COMMENT ON COLUMN public.payment_comparisons.cursor IS 'The subscription behind which the next page begins; null: at the beginning';
+COMMENT ON COLUMN public.payment_comparisons.next_at IS 'When the next page is due; until then it is with whoever has claimed it';
+COMMENT ON COLUMN public.payment_comparisons.error IS 'Why the last page could not be compared';
+COMMENT ON COLUMN public.payment_comparisons.completed_at IS 'When the last page was last compared';
+ALTER TABLE public.payment_comparisons ENABLE ROW LEVEL SECURITY;
+CREATE POLICY payment_comparisons_service ON public.payment_comparisons FOR ALL TO sb_credits
+  USING (true)
+  WITH CHECK (true);
+GRANT SELECT, UPDATE ON TABLE public.payment_comparisons TO sb_credits;
 
 CREATE TABLE public.payment_events (
   id text NOT NULL,
@@ -2176,7 +2257,7 @@ begin
   where s.user_id = p_user and s.status <> 'ended';
   -- What the sweepers have not tidied yet counts as tidied.
   select sb.available(v_balance) + coalesce(sum(r.held_micro - r.consumed_micro) filter (where r.expires_at <= v_now), 0),
-         count(*) filter (where r.expires_at > v_now) into v_available, v_active
+         count(*) filter (where r.expires_at > v_now and r.purpose = 'run') into v_available, v_active
   from public.credit_reservations r where r.user_id = p_user and r.state = 'active';
   v_available := v_available - least(greatest(v_available, 0), (
     select coalesce(sum(g.remaining_micro), 0) from public.credit_grants g
@@ -2346,7 +2427,7 @@ AS $function$
   update public.credit_reservations r set closing_asked_at = clock_timestamp()
   from (
     select id from public.credit_reservations
-    where state = 'active' and closing_event is not null and closing_at <= clock_timestamp() - p_older
+    where state = 'active' and purpose = 'run' and closing_event is not null and closing_at <= clock_timestamp() - p_older
       and (closing_asked_at is null or closing_asked_at <= clock_timestamp() - p_older)
     order by closing_at limit p_limit for no key update skip locked
   ) due
@@ -2367,6 +2448,10 @@ declare
 begin
   insert into public.credit_balances (user_id, overdraft_limit_micro) values (p_user, 0) on conflict (user_id) do nothing;
   perform sb.lock_account(p_user);
+  insert into public.payment_cancellations (subscription_ref, user_id)
+  select s.external_ref, p_user from public.user_subscriptions s
+  where s.user_id = p_user and s.status <> 'ended' and s.external_ref is not null
+  on conflict (subscription_ref) do nothing;
   update public.user_subscriptions set status = 'ended', ended_at = v_now, updated_at = v_now
   where user_id = p_user and status <> 'ended';
   get diagnostics v_ended = row_count;
@@ -2383,7 +2468,7 @@ begin
   return v_ended > 0;
 end
 $function$;
-COMMENT ON FUNCTION public.close_account(uuid) IS 'Ends the subscription of a deleted user: nothing is admitted any more, what waits is denied. Balance and ledger stay';
+COMMENT ON FUNCTION public.close_account(uuid) IS 'Ends the subscription of a deleted user, also at the payment provider: nothing is admitted any more, what waits is denied. Balance and ledger stay';
 
 CREATE OR REPLACE FUNCTION public.consume_credits(p_reservation uuid, p_key text, p_operation text, p_quantity numeric, p_step uuid, p_occurred_at timestamp with time zone)
  RETURNS TABLE(status text, transaction_id uuid, cost bigint, held_left bigint, debt bigint)
@@ -3273,7 +3358,7 @@ end
 $function$;
 COMMENT ON FUNCTION public.release_credits(uuid,text,text) IS 'Ends a hold: what was used is debited, the rest is free, and the next waiting run is admitted. status: settled, replayed, already_expired, denied';
 
-CREATE OR REPLACE FUNCTION public.reserve_credits(p_user uuid, p_run uuid, p_amount bigint, p_key text, p_ttl interval, p_minimum bigint DEFAULT NULL::bigint, p_budget bigint DEFAULT NULL::bigint)
+CREATE OR REPLACE FUNCTION public.reserve_credits(p_user uuid, p_run uuid, p_amount bigint, p_key text, p_ttl interval, p_minimum bigint DEFAULT NULL::bigint, p_budget bigint DEFAULT NULL::bigint, p_purpose text DEFAULT 'run'::text)
  RETURNS TABLE(status text, reservation_id uuid, held bigint, available bigint, expires_at timestamp with time zone, price_as_of timestamp with time zone)
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -3300,8 +3385,9 @@ begin
   perform sb.expire_overdue(p_user, array(select r.id from public.credit_reservations r
     where r.user_id = p_user and r.state = 'active' and r.expires_at <= clock_timestamp()
     order by r.id for no key update));
-  insert into public.credit_reservations (user_id, run_id, requested_micro, minimum_micro, budget_micro, price_as_of, ttl)
-  values (p_user, p_run, p_amount, greatest(0, least(p_amount, coalesce(p_minimum, p_amount), p_budget)), p_budget,
+  insert into public.credit_reservations
+    (user_id, run_id, purpose, requested_micro, minimum_micro, budget_micro, price_as_of, ttl)
+  values (p_user, p_run, p_purpose, p_amount, greatest(0, least(p_amount, coalesce(p_minimum, p_amount), p_budget)), p_budget,
           clock_timestamp(), p_ttl)
   returning id into v_id;
   perform sb.promote_waiting(p_user);
@@ -3310,7 +3396,7 @@ begin
   return query select * from sb.reserve_reply(v_id, false);
 end
 $function$;
-COMMENT ON FUNCTION public.reserve_credits(uuid,uuid,bigint,text,interval,bigint,bigint) IS 'Holds credits for a run and everything below it: p_amount, less where there is less, but never less than p_minimum (default: all of p_amount) nor more than p_budget. status: reserved, replayed, insufficient (stored: stays so for this key), concurrency_limit (waits in order, holds nothing)';
+COMMENT ON FUNCTION public.reserve_credits(uuid,uuid,bigint,text,interval,bigint,bigint,text) IS 'Holds credits for a run and everything below it: p_amount, less where there is less, but never less than p_minimum (default: all of p_amount) nor more than p_budget. status: reserved, replayed, insufficient (stored: stays so for this key), concurrency_limit (waits in order, holds nothing)';
 
 CREATE OR REPLACE FUNCTION public.set_low_thresholds(p_user uuid, p_thresholds text[])
  RETURNS text[]
@@ -3330,6 +3416,33 @@ end
 $function$;
 COMMENT ON FUNCTION public.set_low_thresholds(uuid,text[]) IS 'A user''s own thresholds for credits.low; null: those of the tier. Returns which are crossed now';
 
+CREATE OR REPLACE FUNCTION public.set_time_zone(p_user uuid, p_zone text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  if not exists (select from pg_catalog.pg_timezone_names where name = p_zone) then
+    raise exception 'no time zone %', p_zone using errcode = 'CR404';
+  end if;
+  perform sb.lock_account(p_user);
+  -- A period that is over ends in the zone in which it was counted.
+  perform sb.renew_account(p_user, clock_timestamp());
+  update public.user_subscriptions s set time_zone = p_zone, updated_at = clock_timestamp()
+  where s.user_id = p_user and s.status <> 'ended' and s.time_zone <> p_zone;
+  if found then
+    perform sb.tell_subscription(p_user, 'time_zone_changed', null);
+    return true;
+  end if;
+  if not exists (select from public.user_subscriptions s where s.user_id = p_user and s.status <> 'ended') then
+    raise exception 'account % has no live subscription', p_user using errcode = 'CR404';
+  end if;
+  return false;
+end
+$function$;
+COMMENT ON FUNCTION public.set_time_zone(uuid,text) IS 'In which zone months are counted from now on: the present period ends when it was to end, the next ones where the zone says. False when it was this zone already';
+
 CREATE OR REPLACE FUNCTION public.sync_subscription(p_user uuid, p_subscription text, p_customer text, p_as_of timestamp with time zone, p_status text, p_tier text, p_ends boolean)
  RETURNS text
  LANGUAGE plpgsql
@@ -3348,6 +3461,11 @@ begin
   perform sb.renew_account(p_user, clock_timestamp());
   select * into v_sub from public.user_subscriptions s where s.user_id = p_user and s.status <> 'ended' for no key update;
   if not found then
+    -- Bought before the user was deleted, and told after: nobody would ever cancel it.
+    if p_status <> 'ended' and exists (select from public.user_subscriptions s where s.user_id = p_user) then
+      insert into public.payment_cancellations (subscription_ref, user_id) values (p_subscription, p_user)
+      on conflict (subscription_ref) do nothing;
+    end if;
     return 'ignored';
   end if;
   if v_sub.external_ref <> p_subscription then
@@ -4098,10 +4216,11 @@ BEGIN
   WHERE published_at IS NOT NULL AND source = 'agent-runner'
     AND run_id IN (SELECT id FROM public.agent_runs WHERE user_id = OLD.id);
   DELETE FROM public.agent_runs WHERE user_id = OLD.id;
+  DELETE FROM public.agent_artifacts WHERE user_id = OLD.id AND run_id IS NULL;
   RETURN NULL;
 END
 $function$;
-COMMENT ON FUNCTION sb.delete_agent_data() IS 'Runs, with everything of theirs, and memories go with their user. Rights of the owner: whoever deletes the user has none here';
+COMMENT ON FUNCTION sb.delete_agent_data() IS 'Runs, with everything of theirs, memories and uploads go with their user. Rights of the owner: whoever deletes the user has none here';
 
 CREATE OR REPLACE FUNCTION sb.delete_user(p_user_id uuid)
  RETURNS boolean
@@ -4593,6 +4712,31 @@ END
 $function$;
 COMMENT ON FUNCTION sb.partition_by_month(text,integer,interval,text) IS 'For migrations: registers a table of schema public that is PARTITION BY RANGE (timestamptz) and creates a default partition, this month and the months ahead. Call it after the indexes of the table';
 
+CREATE OR REPLACE FUNCTION sb.period_after(p_anchor timestamp with time zone, p_zone text, p_end timestamp with time zone, p_at timestamp with time zone, OUT skipped integer, OUT period_start timestamp with time zone, OUT period_end timestamp with time zone)
+ RETURNS record
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_local timestamp := p_anchor at time zone p_zone;
+  -- Ends counted in another zone lie days apart at most: the nearest month is the one that was meant.
+  v_number int := round(extract(epoch from p_end - p_anchor) / 2629746);
+  v_next record;
+begin
+  skipped := 0;
+  period_start := p_end;
+  period_end := (v_local + (v_number + 1) * interval '1 month') at time zone p_zone;
+  if period_end <= p_at then
+    v_next := sb.billing_period(p_anchor, p_zone, p_at);
+    skipped := v_next.number - v_number;
+    period_start := v_next.period_start;
+    period_end := v_next.period_end;
+  end if;
+end
+$function$;
+COMMENT ON FUNCTION sb.period_after(timestamp with time zone,text,timestamp with time zone,timestamp with time zone) IS 'The period at a moment after the one that ended: begins where that ended, whatever zone that was counted in, and ends as counted from the anchor in the zone. Months that passed without a grant are skipped';
+
 CREATE OR REPLACE FUNCTION sb.price_at(p_operation text, p_as_of timestamp with time zone)
  RETURNS public.credit_pricing
  LANGUAGE plpgsql
@@ -4670,11 +4814,11 @@ begin
   where s.user_id = p_user and s.status <> 'ended';
   loop
     select * into v_next from public.credit_reservations
-    where user_id = p_user and state = 'waiting' order by created_at, id limit 1 for no key update;
+    where user_id = p_user and state = 'waiting' order by purpose, created_at, id limit 1 for no key update;
     exit when not found;
     select count(*) into v_active from public.credit_reservations
-    where user_id = p_user and state = 'active' and expires_at > clock_timestamp();
-    exit when v_active >= v_tier.max_concurrent_runs;
+    where user_id = p_user and state = 'active' and purpose = 'run' and expires_at > clock_timestamp();
+    exit when v_next.purpose = 'run' and v_active >= v_tier.max_concurrent_runs;
     perform sb.admit(v_next, v_tier);
   end loop;
 end
@@ -4777,10 +4921,10 @@ begin
     return;
   end if;
 
-  v_next := sb.billing_period(v_sub.anchor_at, v_sub.time_zone, p_at);
+  v_next := sb.period_after(v_sub.anchor_at, v_sub.time_zone, v_sub.current_period_end, p_at);
   renewed := true;
   period_start := v_next.period_start;
-  skipped := v_next.number - (sb.billing_period(v_sub.anchor_at, v_sub.time_zone, v_sub.current_period_end)).number;
+  skipped := v_next.skipped;
   select * into strict v_tier from public.subscription_tiers where code = v_sub.tier_code;
   select * into strict v_balance from public.credit_balances b where b.user_id = p_user;
   select least(coalesce(sum(g.remaining_micro), 0), greatest(sb.available(v_balance), 0)) into v_left
@@ -5259,7 +5403,8 @@ begin
   ), live as (
     select count(*) filter (where t.created_at >= greatest(s.tier_effective_from, tier.updated_at)) as admitted, min(tier.max_concurrent_runs) as most
     from public.user_subscriptions s join public.subscription_tiers tier on tier.code = s.tier_code
-    left join public.credit_reservations r on r.user_id = s.user_id and r.state = 'active' and r.expires_at > clock_timestamp()
+    left join public.credit_reservations r on r.user_id = s.user_id and r.state = 'active' and r.purpose = 'run'
+      and r.expires_at > clock_timestamp()
     left join public.credit_transactions t on t.reservation_id = r.id and t.kind = 'reserve'
     where s.user_id = p_user and s.status <> 'ended'
   ), total (name, wanted, had) as (
@@ -5341,8 +5486,9 @@ GRANT EXECUTE ON FUNCTION public.redeem_share_token(text,uuid) TO sb_collab;
 GRANT EXECUTE ON FUNCTION public.refresh_expiring_tokens(text,interval,integer,interval) TO sb_connectors;
 GRANT EXECUTE ON FUNCTION public.refund_payment(uuid,text,text,bigint,bigint) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.release_credits(uuid,text,text) TO sb_credits;
-GRANT EXECUTE ON FUNCTION public.reserve_credits(uuid,uuid,bigint,text,interval,bigint,bigint) TO sb_credits;
+GRANT EXECUTE ON FUNCTION public.reserve_credits(uuid,uuid,bigint,text,interval,bigint,bigint,text) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.set_low_thresholds(uuid,text[]) TO sb_credits;
+GRANT EXECUTE ON FUNCTION public.set_time_zone(uuid,text) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.sync_subscription(uuid,text,text,timestamp with time zone,text,text,boolean) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.update_participant_presence(text,jsonb) TO sb_collab;
 GRANT EXECUTE ON FUNCTION public.verify_credits(uuid) TO sb_credits;

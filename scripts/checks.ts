@@ -29,6 +29,7 @@ const checks: readonly Check[] = [
   { name: 'file sizes', run: fileSizes },
   { name: 'migrations', run: migrationRules },
   command('generated files', process.execPath, ['db/generate.ts', '--check']),
+  command('README of the chart', process.execPath, ['scripts/chart-readme.ts', '--check']),
 ];
 
 /** Runs the checks, two at a time, and tells each result as it comes. */

@@ -2,35 +2,64 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { buildImages, dockerOrBuildah, imageName } from './images.ts';
+import { dirname, join, resolve } from 'node:path';
+import { isBuilt, loadImages } from './cluster-images.ts';
+import { imageName, releaseImages, storeImages } from './image-list.ts';
+import { buildImages, buildNextRelease, dockerOrBuildah } from './images.ts';
+
+import type { Progress } from './progress.ts';
 
 const root = join(import.meta.dirname, '..');
-const targets = (process.env.SWISSBRAIN_CLUSTER_TARGETS ?? 'sandbox-node').split(',');
+const wanted = process.env.SWISSBRAIN_CLUSTER_TARGETS?.split(',') ?? releaseImages;
 
 /** How tests reach a cluster. */
 export interface ClusterAccess {
   /** Words before the command of the tests, so that they run where pods can be reached. */
   readonly prefix: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** The cluster as this machine sees it. */
+  readonly outside: {
+    readonly env: Readonly<Record<string, string>>;
+    /** The images that were built, by their full names. */
+    readonly images: readonly string[];
+    /** The address of its ingress, by the name that every machine has for itself. */
+    readonly url: string;
+  };
 }
 
 /**
- * Starts the cluster beside the checkout (or where SWISSBRAIN_CLUSTER says) and puts the sandbox images onto it; else
+ * Starts the cluster beside the checkout (or where SWISSBRAIN_CLUSTER says) and puts the images onto it; else
  * takes the one that KUBECONFIG names, whose pods this machine must reach and whose nodes must find the images.
  * Null when there is none.
+ * @param withNext the images of the release after this one, too
  */
-export function prepareCluster(progress: (line: string) => void): ClusterAccess | null {
+export function prepareCluster(progress: Progress, withNext = false): ClusterAccess | null {
   const folder = resolve(root, process.env.SWISSBRAIN_CLUSTER ?? '../shared/cluster');
   const command = join(folder, 'cluster');
-  if (existsSync(command)) return prepareOwn(command, progress);
+  if (existsSync(command)) return prepareOwn(command, progress, withNext);
   if (process.env.KUBECONFIG === undefined) return null;
-  progress('building the sandbox images');
-  const { names } = buildImages(targets, dockerOrBuildah());
-  return { prefix: [], env: { SWISSBRAIN_CLUSTER_IMAGES: names.join(',') } };
+  progress('building the images, where they are not there yet');
+  const builder = dockerOrBuildah();
+  const names = buildImages(wanted, builder);
+  const next = withNext ? buildNextRelease(builder) : [];
+  loadIntoKind([...names, ...next], progress);
+  const url = process.env.SWISSBRAIN_CLUSTER_URL ?? 'http://localhost';
+  return {
+    prefix: [],
+    env: { SWISSBRAIN_CLUSTER_IMAGES: names.join(','), SWISSBRAIN_CLUSTER_NEXT: next.join(',') },
+    outside: { env: {}, images: names, url },
+  };
 }
 
-function prepareOwn(command: string, progress: (line: string) => void): ClusterAccess {
+/** kind has no registry: its nodes are given the images. Other clusters must find them themselves. */
+function loadIntoKind(names: readonly string[], progress: Progress): void {
+  const context = must(['kubectl', 'config', 'current-context']).trim();
+  if (!context.startsWith('kind-')) return;
+  progress('loading the images into kind');
+  must(['kind', 'load', 'docker-image', '--name', context.slice('kind-'.length), ...names]);
+}
+
+function prepareOwn(command: string, progress: Progress, withNext: boolean): ClusterAccess {
   progress('starting the cluster');
   must([command, 'up']);
   const env = Object.fromEntries(
@@ -42,25 +71,20 @@ function prepareOwn(command: string, progress: (line: string) => void): ClusterA
   );
   const path = `${env.PATH?.replace('$PATH', process.env.PATH ?? '')}`;
   must([command, 'base-image']);
-  progress('building the sandbox images, where they are not there yet');
-  const buildah = { ...process.env, STORAGE_DRIVER: 'overlay', BUILDAH_ISOLATION: 'chroot' };
-  const there = (name: string) =>
-    spawnSync('buildah', ['inspect', '--type', 'image', name], { env: buildah, stdio: 'ignore' }).status ===
-    0;
-  const { names } = buildImages(targets, { build: [command, 'build', '--layers'], there });
+  progress('building the images, where they are not there yet');
+  const programs = dirname(must(['sh', '-c', 'command -v versitygw'], { PATH: path }).trim());
+  const builder = { build: [command, 'build', '--layers'], there: isBuilt, programs };
+  const names = buildImages([...wanted, ...storeImages], builder);
   const kubeconfig = { KUBECONFIG: env.KUBECONFIG ?? '', PATH: path };
-  const onNodes = must(
-    ['kubectl', 'get', 'nodes', '-o', 'jsonpath={.items[*].status.images[*].names[*]}'],
-    kubeconfig,
-  );
-  for (const name of names) {
-    // Each node tells of what it has.
-    if (onNodes.split(/\s+/).filter((one) => one === name).length >= 2) continue;
-    progress(`loading ${name}`);
-    must([command, 'load', name]);
-  }
+  const next = withNext ? buildNextRelease(builder) : [];
+  loadMissing([...names, ...next], kubeconfig, progress);
   const inside = insideConfig(readFileSync(kubeconfig.KUBECONFIG, 'utf8'));
   return {
+    outside: {
+      env: kubeconfig,
+      images: names,
+      url: `${env.CLUSTER_INGRESS?.replace('127.0.0.1', 'localhost')}`,
+    },
     // `inside` sets a KUBECONFIG of its own.
     prefix: [command, 'inside', 'node-1', 'env', `KUBECONFIG=${inside}`],
     env: {
@@ -68,11 +92,28 @@ function prepareOwn(command: string, progress: (line: string) => void): ClusterA
       KUBECONFIG: inside,
       SWISSBRAIN_CLUSTER_COMMAND: command,
       SWISSBRAIN_CLUSTER_IMAGES: names.join(','),
+      SWISSBRAIN_CLUSTER_NEXT: next.join(','),
       // The address of the tests' own services as pods see them.
       SWISSBRAIN_CLUSTER_HOST: '172.30.0.11',
+      SWISSBRAIN_CLUSTER_INGRESS: '172.30.0.11:30080',
       NODE_NO_WARNINGS: '1',
     },
   };
+}
+
+/** Puts the images onto the nodes that lack them. */
+function loadMissing(
+  names: readonly string[],
+  env: Readonly<Record<string, string>>,
+  progress: Progress,
+): void {
+  const query = 'jsonpath={.items[*].status.images[*].names[*]}';
+  const there = must(['kubectl', 'get', 'nodes', '-o', query], env).split(/\s+/);
+  // Each node tells of what it has.
+  const missing = names.filter((name) => there.filter((one) => one === name).length < 2);
+  if (missing.length === 0) return;
+  progress(`loading ${missing.join(', ')}`);
+  loadImages(missing, dirname(env.KUBECONFIG ?? ''));
 }
 
 /** From within a node's network the API server has another address than from the machine's own. */
@@ -101,7 +142,5 @@ function must(
 /** For those who want to look: starts it and prints the names of the images on it. */
 if (import.meta.main) {
   const access = prepareCluster((line) => process.stderr.write(`${line}\n`));
-  process.stdout.write(
-    `${JSON.stringify(access ?? { missing: targets.map((target) => imageName(target)) })}\n`,
-  );
+  process.stdout.write(`${JSON.stringify(access ?? { missing: wanted.map((name) => imageName(name)) })}\n`);
 }

@@ -1,73 +1,53 @@
 // npm run images [NAME…]: builds the images that are not there yet, with Docker, else buildah. An image's tag is the
 // hash of what goes into it, so what is built is built once. Prints the names.
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { imageName, imageOf, nextRelease, shippedImages } from './image-list.ts';
 
 const root = join(import.meta.dirname, '..');
-
-interface Image {
-  readonly target: string;
-  readonly file: string;
-  /** What is copied into it. */
-  readonly sources: readonly string[];
-}
-
-const sandboxSources = ['packages/sandbox-runtime/src', 'packages/sandbox-runtime/container'];
-const sandbox = { file: 'deploy/docker/sandbox.Dockerfile', sources: sandboxSources };
-const images: readonly Image[] = ['sandbox-node', 'sandbox-python', 'sandbox-browser'].map((target) => ({
-  target,
-  ...sandbox,
-}));
-
-/** The name of an image as it is now in the checkout, with the hash of its sources for a tag. */
-export function imageName(target: string, repository = 'docker.io/swissbrain'): string {
-  const image = images.find((known) => known.target === target);
-  if (!image)
-    throw new Error(`there is no image ${target}; there are ${images.map((known) => known.target)}`);
-  const hash = createHash('sha256');
-  for (const file of [image.file, ...image.sources.flatMap(filesBelow)].sort()) {
-    hash
-      .update(`${file}\0`)
-      .update(readFileSync(join(root, file)))
-      .update('\0');
-  }
-  return `${repository}/${target}:${hash.digest('hex').slice(0, 16)}`;
-}
-
-function filesBelow(directory: string): string[] {
-  const entries = readdirSync(join(root, directory), { recursive: true, withFileTypes: true });
-  return entries
-    .filter((entry) => entry.isFile() && !entry.name.endsWith('.test.ts'))
-    .map((entry) => relative(root, join(entry.parentPath, entry.name)));
-}
-
-/**
- * Builds what is missing.
- * @returns the names, and of those which were built just now
- */
-export function buildImages(
-  targets: readonly string[],
-  builder: Builder,
-): { readonly names: string[]; readonly built: string[] } {
-  const names = targets.map((target) => imageName(target));
-  const built: string[] = [];
-  for (const [index, name] of names.entries()) {
-    const image = images.find((known) => known.target === targets[index]);
-    if (!image || builder.there(name)) continue;
-    const words = ['-t', name, '--target', image.target, '-f', image.file, '.'];
-    if (!run([...builder.build, ...words], 'inherit')) throw new Error(`building ${name} failed`);
-    built.push(name);
-  }
-  return { names, built };
-}
 
 /** How images are built and looked for on this machine. */
 export interface Builder {
   readonly build: readonly string[];
   there(name: string): boolean;
+  /** A folder of programs that are copied into images as they are. */
+  readonly programs?: string;
+}
+
+/**
+ * Builds what is missing.
+ * @param names of images, without registry and tag
+ * @returns their full names in the order asked for
+ * @throws Error when a build fails
+ */
+export function buildImages(names: readonly string[], builder: Builder): string[] {
+  return names.map((name) => {
+    const full = imageName(name);
+    if (builder.there(full)) return full;
+    const { target, file, context, args } = imageOf(name);
+    const given = Object.entries(args).flatMap(([key, value]) => ['--build-arg', `${key}=${value}`]);
+    const programs =
+      builder.programs === undefined ? [] : ['--build-context', `programs=${builder.programs}`];
+    const words = ['-t', full, '--target', target, ...given, ...programs, '-f', file, context];
+    if (!run([...builder.build, ...words], 'inherit')) throw new Error(`building ${full} failed`);
+    return full;
+  });
+}
+
+/**
+ * Builds the release after this one from images that are built already; resolves to their full names.
+ * @throws Error when a build fails
+ */
+export function buildNextRelease(builder: Builder): string[] {
+  return nextRelease.names.map((name) => {
+    const full = nextRelease.nameOf(name);
+    if (builder.there(full)) return full;
+    const { file, context } = nextRelease;
+    const words = ['-t', full, '--build-arg', `IMAGE=${imageName(name)}`, '-f', file, context];
+    if (!run([...builder.build, ...words], 'inherit')) throw new Error(`building ${full} failed`);
+    return full;
+  });
 }
 
 /** @throws Error when this machine has neither */
@@ -81,7 +61,7 @@ export function dockerOrBuildah(): Builder {
   if (run(['buildah', '--version'], 'ignore')) {
     return {
       build: ['buildah', 'build', '--layers'],
-      there: (name) => run(['buildah', 'inspect', name], 'ignore'),
+      there: (name) => run(['buildah', 'inspect', '--type', 'image', name], 'ignore'),
     };
   }
   throw new Error('images are built with Docker or buildah, and neither is here');
@@ -94,6 +74,6 @@ function run([command = '', ...args]: readonly string[], output: 'ignore' | 'inh
 
 if (import.meta.main) {
   const { positionals } = parseArgs({ allowPositionals: true });
-  const targets = positionals.length > 0 ? positionals : images.map((image) => image.target);
-  for (const name of buildImages(targets, dockerOrBuildah()).names) process.stdout.write(`${name}\n`);
+  const names = positionals.length > 0 ? positionals : shippedImages;
+  for (const name of buildImages(names, dockerOrBuildah())) process.stdout.write(`${name}\n`);
 }

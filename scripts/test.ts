@@ -83,7 +83,7 @@ async function runProjects(
   progress: Progress,
 ): Promise<Counts> {
   if (!wish.projects.includes('cluster')) return runTests(wish, place, interrupted, progress);
-  const access = prepareCluster(progress);
+  const access = prepareCluster(progress, true);
   if (access !== null) return runTests(wish, place, interrupted, progress, access);
   progress('skipped: there is no cluster (set SWISSBRAIN_CLUSTER or KUBECONFIG)');
   return { passed: 0, failed: 0, skipped: 1 };
@@ -94,7 +94,7 @@ async function runTests(
   place: ThrowAwayDir,
   interrupted: AbortSignal,
   progress: Progress,
-  access: ClusterAccess = { prefix: [], env: {} },
+  access: Pick<ClusterAccess, 'prefix' | 'env'> = { prefix: [], env: {} },
 ): Promise<Counts> {
   progress(`running tests: ${wish.projects.join(', ')}`);
   const reportFile = join(place.path, 'report.json');

@@ -91,6 +91,12 @@ SELECT 'evt_' || n, 'invoice.paid', 'subscription', 'external-' || n % 99, told,
        CASE WHEN n % 200 <> 1 THEN 'applied' END, CASE WHEN n % 200 <> 1 THEN told END
 FROM generate_series(0, pg_temp.rows() - 1) AS n, LATERAL (SELECT pg_temp.time_of('payment event', n)) AS at (told);
 
+-- Nearly all have ended.
+INSERT INTO public.payment_cancellations (subscription_ref, user_id, requested_at, next_attempt_at, outcome, finished_at)
+SELECT 'sub_' || n, pg_temp.user_of('cancellation', n), asked, asked, CASE WHEN n % 200 <> 1 THEN 'cancelled' END,
+       CASE WHEN n % 200 <> 1 THEN asked END
+FROM generate_series(0, pg_temp.rows() - 1) AS n, LATERAL (SELECT pg_temp.time_of('cancellation', n)) AS at (asked);
+
 INSERT INTO public.payment_refunds (charge_ref, user_id, paid_minor, refunded_minor, credits_micro, taken_micro)
 SELECT 'ch_' || n, pg_temp.user_of('refund', n), 1900, 1900, 900000000, 900000000
 FROM generate_series(0, pg_temp.rows() - 1) AS n;

@@ -37,7 +37,9 @@ CREATE TABLE public.agent_runs (
   title text NOT NULL,
   goal text,
   playbook jsonb,
+  playbook_ref jsonb,
   inputs jsonb NOT NULL DEFAULT '{}',
+  inputs_ref jsonb,
   options jsonb NOT NULL DEFAULT '{}',
   status public.agent_run_status NOT NULL DEFAULT 'pending',
   attempt int NOT NULL DEFAULT 0,
@@ -68,6 +70,7 @@ CREATE TABLE public.agent_runs (
   weight int NOT NULL DEFAULT 1,
   max_parallel int,
   output jsonb,
+  output_ref jsonb,
   error_code text,
   error_message text,
   queued_at timestamptz,
@@ -104,6 +107,10 @@ COMMENT ON COLUMN public.agent_runs.reservation_id IS
 COMMENT ON COLUMN public.agent_runs.weight IS 'Of its tier in the waiting line: twice the weight waits half as long';
 COMMENT ON COLUMN public.agent_runs.max_parallel IS 'Of the runs below one root so many are worked on at once; null is no limit';
 COMMENT ON COLUMN public.agent_runs.output IS 'Result of the run';
+COMMENT ON COLUMN public.agent_runs.playbook_ref IS
+  'Where object storage keeps the playbook when it is larger than 64 KiB: {key, size_bytes, sha256}; playbook is then an empty object';
+COMMENT ON COLUMN public.agent_runs.inputs_ref IS 'As playbook_ref, of inputs';
+COMMENT ON COLUMN public.agent_runs.output_ref IS 'As playbook_ref, of output';
 COMMENT ON COLUMN public.agent_runs.root_run_id IS 'The run itself, or the run on whose hold a child draws';
 COMMENT ON COLUMN public.agent_runs.attempt IS
   'The fence: raised by each claim and repeated by every write of a worker, so that one that lost its claim writes nothing';
@@ -114,7 +121,7 @@ COMMENT ON COLUMN public.agent_runs.cancel_requested_at IS 'A cancel is on its w
 COMMENT ON COLUMN public.agent_runs.parent_step_id IS 'The step of the parent that waits for this run; null where none does';
 COMMENT ON COLUMN public.agent_runs.forked_from IS 'The run whose first steps this one was given; it may be gone';
 COMMENT ON COLUMN public.agent_runs.workspace_key IS
-  'Where object storage keeps the workspace as it was when the sandbox was last left; the next session begins with it';
+  'Where object storage keeps the workspace as the last step left it; the next session begins with it. Empty: it was too large';
 COMMENT ON COLUMN public.agent_runs.pause_requested_at IS 'A pause is on its way, or the run is paused: its worker starts no further step';
 COMMENT ON COLUMN public.agent_runs.pause_reason IS 'user or credits; null unless a pause was asked for';
 COMMENT ON COLUMN public.agent_runs.granted_at IS 'When its user last got credits, by the time of the fact: what was exhausted before is not any more';
@@ -140,6 +147,8 @@ CREATE INDEX agent_runs_user_unsuccessful_idx ON public.agent_runs (user_id, cre
 -- Children of a run; the tree under a root.
 CREATE INDEX agent_runs_parent_idx ON public.agent_runs (parent_run_id) WHERE parent_run_id IS NOT NULL;
 CREATE INDEX agent_runs_root_idx ON public.agent_runs (root_run_id, created_at);
+-- Forks and retries of a run.
+CREATE INDEX agent_runs_forked_idx ON public.agent_runs (forked_from) WHERE forked_from IS NOT NULL;
 -- The dispatcher: the waiting line, by rank per user.
 CREATE INDEX agent_runs_queued_idx ON public.agent_runs (user_id, queued_at, id) WHERE status = 'queued';
 -- Reconcilers: runs in work whose lease has run out, and runs that never got an answer from credits.
@@ -173,11 +182,14 @@ CREATE TABLE public.agent_steps (
   tool public.tool_type NOT NULL,
   name text NOT NULL,
   input jsonb NOT NULL DEFAULT '{}',
+  input_ref jsonb,
   output jsonb,
+  output_ref jsonb,
   needs text[] NOT NULL DEFAULT '{}',
   required boolean NOT NULL DEFAULT true,
   status public.agent_step_status NOT NULL DEFAULT 'pending',
   attempt int NOT NULL DEFAULT 0,
+  tries jsonb NOT NULL DEFAULT '[]',
   usage jsonb NOT NULL DEFAULT '[]' CHECK (jsonb_typeof(usage) = 'array'),
   billable boolean NOT NULL GENERATED ALWAYS AS (usage <> '[]'::jsonb) STORED,
   cost_micro bigint NOT NULL DEFAULT 0,
@@ -198,12 +210,18 @@ COMMENT ON TABLE public.agent_steps IS 'One call of a tool or a model within a r
 COMMENT ON COLUMN public.agent_steps.step_index IS 'Order within the run, from 0';
 COMMENT ON COLUMN public.agent_steps.input IS 'Arguments of the call';
 COMMENT ON COLUMN public.agent_steps.output IS 'Answer of the call; null until it has ended';
+COMMENT ON COLUMN public.agent_steps.input_ref IS
+  'Where object storage keeps the input when it is larger than 64 KiB: {key, size_bytes, sha256}; input is then an empty object';
+COMMENT ON COLUMN public.agent_steps.output_ref IS
+  'As input_ref, of output; of a model''s answer the row keeps model and tokens, from which usage is added up';
 COMMENT ON COLUMN public.agent_steps.billable IS 'Whether it has usage';
 COMMENT ON COLUMN public.agent_steps.duration_ms IS 'As the worker measured it';
 COMMENT ON COLUMN public.agent_steps.step_key IS 'Name within the run: references and needs use it, and a resumed worker finds its step by it';
 COMMENT ON COLUMN public.agent_steps.needs IS 'Keys of the steps that must be done first';
 COMMENT ON COLUMN public.agent_steps.required IS 'A failed required step fails the run';
 COMMENT ON COLUMN public.agent_steps.attempt IS 'Attempt of the run under which the step was started';
+COMMENT ON COLUMN public.agent_steps.tries IS
+  'Calls that failed and were made again: list of {code, message, usage}; written before the next one begins';
 COMMENT ON COLUMN public.agent_steps.usage IS 'List of {operation, quantity}, as step.completed carries it to credits';
 COMMENT ON COLUMN public.agent_steps.cost_micro IS 'Micro-credits of the usage at the frozen prices, by our own count';
 
@@ -212,21 +230,26 @@ COMMENT ON COLUMN public.agent_steps.cost_micro IS 'Micro-credits of the usage a
 
 CREATE TABLE public.agent_artifacts (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-  run_id uuid NOT NULL,
+  run_id uuid,
   user_id uuid NOT NULL,
   step_id uuid,
-  kind text NOT NULL CHECK (kind IN ('input', 'output', 'workspace', 'log')),
+  kind text NOT NULL CHECK (kind IN ('input', 'output', 'workspace', 'log', 'payload', 'upload')),
   name text NOT NULL CHECK (char_length(name) BETWEEN 1 AND 1000),
   media_type text NOT NULL,
   size_bytes bigint NOT NULL CHECK (size_bytes >= 0),
   sha256 text NOT NULL CHECK (sha256 ~ '^[0-9a-f]{64}$'),
   storage_key text NOT NULL,
   created_at timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT agent_artifacts_upload_check CHECK ((kind = 'upload') = (run_id IS NULL)),
   CONSTRAINT agent_artifacts_run_id_kind_name_sha256_key UNIQUE (run_id, kind, name, sha256, user_id),
   FOREIGN KEY (run_id, user_id) REFERENCES public.agent_runs (id, user_id) ON DELETE CASCADE,
   FOREIGN KEY (step_id, user_id) REFERENCES public.agent_steps (id, user_id) ON DELETE SET NULL (step_id)
 );
 COMMENT ON TABLE public.agent_artifacts IS 'Files of a run, by content; the bytes are in object storage';
+COMMENT ON COLUMN public.agent_artifacts.run_id IS
+  'Null for an upload: runs that are given it have a row of their own for the same bytes, so it may go before them';
+COMMENT ON COLUMN public.agent_artifacts.kind IS
+  'payload: no file, but a value that was too large for its row, which names it; the run''s rows are what keeps its bytes';
 COMMENT ON COLUMN public.agent_artifacts.media_type IS 'As it is served';
 COMMENT ON COLUMN public.agent_artifacts.size_bytes IS 'Of the content';
 COMMENT ON COLUMN public.agent_artifacts.sha256 IS 'The content in lower-case hexadecimal';
@@ -235,6 +258,8 @@ COMMENT ON COLUMN public.agent_artifacts.storage_key IS
 COMMENT ON COLUMN public.agent_artifacts.name IS 'Path in the workspace; the same name may have several contents over time';
 -- A user's files, newest first.
 CREATE INDEX agent_artifacts_user_idx ON public.agent_artifacts (user_id, created_at DESC, id DESC);
+-- Uploads: how much a user has, and which are past their days.
+CREATE INDEX agent_artifacts_upload_idx ON public.agent_artifacts (user_id, created_at) WHERE run_id IS NULL;
 -- The files of a step.
 CREATE INDEX agent_artifacts_step_idx ON public.agent_artifacts (step_id) WHERE step_id IS NOT NULL;
 -- Clean-up of the store: is this object still in use?
@@ -247,6 +272,7 @@ CREATE TABLE public.agent_messages (
   message_index int NOT NULL CHECK (message_index >= 0),
   role text NOT NULL CHECK (role IN ('system', 'user', 'assistant', 'tool')),
   content jsonb NOT NULL,
+  content_ref jsonb,
   step_id uuid,
   input_tokens bigint NOT NULL DEFAULT 0 CHECK (input_tokens >= 0),
   output_tokens bigint NOT NULL DEFAULT 0 CHECK (output_tokens >= 0),
@@ -258,6 +284,8 @@ CREATE TABLE public.agent_messages (
 COMMENT ON TABLE public.agent_messages IS 'The conversation of a run with its model, in order; a resumed worker goes on from here';
 COMMENT ON COLUMN public.agent_messages.message_index IS 'Place in the conversation, from 0';
 COMMENT ON COLUMN public.agent_messages.content IS 'Text or parts, as the models interface takes them';
+COMMENT ON COLUMN public.agent_messages.content_ref IS
+  'Where object storage keeps the content when it is larger than 64 KiB: {key, size_bytes, sha256}; content is then an empty object';
 COMMENT ON COLUMN public.agent_messages.input_tokens IS 'As the model counted; 0 for what it did not produce';
 COMMENT ON COLUMN public.agent_messages.output_tokens IS 'As the model counted; 0 for what it did not produce';
 -- The messages of a step.
@@ -311,9 +339,13 @@ CREATE TABLE public.agent_memory (
   content text NOT NULL,
   metadata jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(metadata) = 'object'),
   search tsvector NOT NULL GENERATED ALWAYS AS (to_tsvector('simple'::regconfig, key || ' ' || content)) STORED,
+  embedding real[],
+  embedding_model text CHECK (char_length(embedding_model) BETWEEN 1 AND 200),
   created_at timestamptz NOT NULL DEFAULT now(),
   updated_at timestamptz NOT NULL DEFAULT now(),
   UNIQUE (user_id, namespace, key),
+  CONSTRAINT agent_memory_embedding_whole CHECK ((embedding IS NULL) = (embedding_model IS NULL)),
+  CONSTRAINT agent_memory_embedding_size CHECK (cardinality(embedding) BETWEEN 1 AND 4096),
   FOREIGN KEY (run_id, user_id) REFERENCES public.agent_runs (id, user_id) ON DELETE SET NULL (run_id)
 );
 COMMENT ON TABLE public.agent_memory IS 'What agents keep for a user from one run to the next';
@@ -323,6 +355,9 @@ COMMENT ON COLUMN public.agent_memory.key IS 'Name by which it is recalled';
 COMMENT ON COLUMN public.agent_memory.metadata IS 'What the writer keeps beside it; not searched';
 COMMENT ON COLUMN public.agent_memory.run_id IS 'The run that wrote it first; the memory outlives the run';
 COMMENT ON COLUMN public.agent_memory.search IS 'Words of key and content, no language assumed';
+COMMENT ON COLUMN public.agent_memory.embedding IS 'Meaning of key and content, of length 1; null where no model gave one';
+COMMENT ON COLUMN public.agent_memory.embedding_model IS
+  'Model and number of dimensions: only embeddings of the same can be compared';
 -- Full text search; the newest of a user; what a run has written.
 CREATE INDEX agent_memory_search_idx ON public.agent_memory USING gin (search);
 CREATE INDEX agent_memory_user_idx ON public.agent_memory (user_id, updated_at DESC, id DESC);
@@ -550,11 +585,12 @@ BEGIN
   WHERE published_at IS NOT NULL AND source = 'agent-runner'
     AND run_id IN (SELECT id FROM public.agent_runs WHERE user_id = OLD.id);
   DELETE FROM public.agent_runs WHERE user_id = OLD.id;
+  DELETE FROM public.agent_artifacts WHERE user_id = OLD.id AND run_id IS NULL;
   RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION sb.delete_agent_data() IS
-  'Runs, with everything of theirs, and memories go with their user. Rights of the owner: whoever deletes the user has none here';
+  'Runs, with everything of theirs, memories and uploads go with their user. Rights of the owner: whoever deletes the user has none here';
 
 CREATE TRIGGER swissbrain_delete_agent_data AFTER DELETE ON auth.users
   FOR EACH ROW EXECUTE FUNCTION sb.delete_agent_data();
@@ -650,7 +686,7 @@ GRANT UPDATE (
   step_count, open_steps, completed_steps, failed_steps, required_failed_steps, billable_steps, consumed_micro
 ) ON public.agent_runs TO sb_agent_runner_user;
 GRANT UPDATE (status, finished_at) ON public.agent_steps TO sb_agent_runner_user;
-GRANT UPDATE (content, metadata, updated_at) ON public.agent_memory TO sb_agent_runner_user;
+GRANT UPDATE (content, metadata, embedding, embedding_model, updated_at) ON public.agent_memory TO sb_agent_runner_user;
 GRANT DELETE ON public.agent_runs, public.agent_memory TO sb_agent_runner_user;
 
 -- migrate:down

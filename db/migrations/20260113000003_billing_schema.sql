@@ -202,6 +202,7 @@ create table public.credit_reservations (
   id uuid primary key default gen_random_uuid(),
   user_id uuid not null constraint credit_reservations_account_fkey references public.credit_balances (user_id),
   run_id uuid not null constraint credit_reservations_run_key unique,
+  purpose text not null default 'run' constraint credit_reservations_purpose_known check (purpose in ('run', 'research')),
   state text not null default 'waiting' constraint credit_reservations_state_known
     check (state in ('waiting', 'active', 'settled', 'expired', 'denied')),
   requested_micro bigint not null constraint credit_reservations_requested_positive check (requested_micro > 0),
@@ -253,7 +254,10 @@ comment on column public.credit_reservations.closing_asked_at is 'When the missi
 comment on column public.credit_reservations.exhausted_at is
   'Since when the account cannot pay what the run uses, as credits.exhausted told; null again with the grant that can';
 comment on column public.credit_reservations.close_reason is 'Why it ended, for people';
-comment on column public.credit_reservations.run_id is 'The root run: sub-agents and research items draw on its hold';
+comment on column public.credit_reservations.run_id is
+  'The root run: sub-agents and research items draw on its hold. Of a research that no run has started, the research';
+comment on column public.credit_reservations.purpose is
+  'research: takes no slot of the tier, since its items are runs with holds of their own, and has no run to be compared with';
 comment on column public.credit_reservations.state is
   'waiting: over the tier''s concurrency, holds nothing; active; settled, expired, denied: final';
 comment on column public.credit_reservations.budget_micro is
@@ -520,6 +524,51 @@ comment on column public.payment_refunds.refunded_minor is 'What of it was given
 comment on column public.payment_refunds.credits_micro is 'What the payment bought, as it stood at the first refund';
 comment on column public.payment_refunds.taken_micro is 'What of that was still there and is taken back';
 
+create table public.payment_cancellations (
+  subscription_ref text constraint payment_cancellations_subscription_length
+    check (length(subscription_ref) between 1 and 100),
+  user_id uuid not null,
+  requested_at timestamptz not null default clock_timestamp(),
+  attempts int not null default 0 constraint payment_cancellations_attempts_natural check (attempts >= 0),
+  next_attempt_at timestamptz not null default clock_timestamp(),
+  error text,
+  outcome text constraint payment_cancellations_outcome_known check (outcome in ('cancelled', 'missing')),
+  finished_at timestamptz,
+  constraint payment_cancellations_pkey primary key (subscription_ref),
+  constraint payment_cancellations_end_whole check ((outcome is null) = (finished_at is null))
+);
+comment on table public.payment_cancellations is
+  'Subscriptions of deleted users that the payment provider is to end: tried until it says that they have ended';
+comment on column public.payment_cancellations.subscription_ref is 'The subscription at the payment provider';
+comment on column public.payment_cancellations.user_id is 'Whose it was; only an account by now';
+comment on column public.payment_cancellations.requested_at is 'When the user was deleted, or the purchase told';
+comment on column public.payment_cancellations.attempts is 'How often the provider was asked';
+comment on column public.payment_cancellations.next_attempt_at is 'Until then it is with whoever has claimed it, or rests after a failure';
+comment on column public.payment_cancellations.error is 'Why the last attempt failed';
+comment on column public.payment_cancellations.outcome is
+  'cancelled: the provider says that it has ended; missing: it knows no such subscription; null: still to be ended';
+-- The sweeper: what is still to be ended.
+create index payment_cancellations_due_idx on public.payment_cancellations (next_attempt_at) where finished_at is null;
+
+create table public.payment_comparisons (
+  side text constraint payment_comparisons_side_form check (side ~ '^[a-z]{1,20}$'),
+  cursor text constraint payment_comparisons_cursor_length check (length(cursor) between 1 and 100),
+  next_at timestamptz not null,
+  error text,
+  completed_at timestamptz,
+  constraint payment_comparisons_pkey primary key (side)
+);
+comment on table public.payment_comparisons is
+  'How far the subscriptions have been compared with the payment provider, so that what was never told is noticed';
+comment on column public.payment_comparisons.side is
+  'provider: what is kept there is looked for here; account: the other way round';
+comment on column public.payment_comparisons.cursor is 'The subscription behind which the next page begins; null: at the beginning';
+comment on column public.payment_comparisons.next_at is 'When the next page is due; until then it is with whoever has claimed it';
+comment on column public.payment_comparisons.error is 'Why the last page could not be compared';
+comment on column public.payment_comparisons.completed_at is 'When the last page was last compared';
+insert into public.payment_comparisons (side, next_at)
+values ('provider', now() + interval '1 hour'), ('account', now() + interval '1 hour');
+
 -- ---------------------------------------------------------------------------------------------------------------
 -- Seeds.
 
@@ -588,6 +637,30 @@ language sql stable set search_path = '' as $$
 $$;
 comment on function sb.billing_period(timestamptz, text, timestamptz) is
   'The period that contains a moment. Always counted from the anchor, so periods tile time and 31 January comes back';
+
+create function sb.period_after(p_anchor timestamptz, p_zone text, p_end timestamptz, p_at timestamptz,
+                                out skipped int, out period_start timestamptz, out period_end timestamptz)
+language plpgsql stable set search_path = '' as $$
+declare
+  v_local timestamp := p_anchor at time zone p_zone;
+  -- Ends counted in another zone lie days apart at most: the nearest month is the one that was meant.
+  v_number int := round(extract(epoch from p_end - p_anchor) / 2629746);
+  v_next record;
+begin
+  skipped := 0;
+  period_start := p_end;
+  period_end := (v_local + (v_number + 1) * interval '1 month') at time zone p_zone;
+  if period_end <= p_at then
+    v_next := sb.billing_period(p_anchor, p_zone, p_at);
+    skipped := v_next.number - v_number;
+    period_start := v_next.period_start;
+    period_end := v_next.period_end;
+  end if;
+end
+$$;
+comment on function sb.period_after is
+  'The period at a moment after the one that ended: begins where that ended, whatever zone that was counted in, and ends as '
+  'counted from the anchor in the zone. Months that passed without a grant are skipped';
 
 create function sb.append_credit_event(p_aggregate text, p_aggregate_id uuid, p_seq bigint, p_type text,
                                        p_user uuid, p_root uuid, p_data jsonb) returns void
@@ -887,10 +960,10 @@ begin
     return;
   end if;
 
-  v_next := sb.billing_period(v_sub.anchor_at, v_sub.time_zone, p_at);
+  v_next := sb.period_after(v_sub.anchor_at, v_sub.time_zone, v_sub.current_period_end, p_at);
   renewed := true;
   period_start := v_next.period_start;
-  skipped := v_next.number - (sb.billing_period(v_sub.anchor_at, v_sub.time_zone, v_sub.current_period_end)).number;
+  skipped := v_next.skipped;
   select * into strict v_tier from public.subscription_tiers where code = v_sub.tier_code;
   select * into strict v_balance from public.credit_balances b where b.user_id = p_user;
   select least(coalesce(sum(g.remaining_micro), 0), greatest(sb.available(v_balance), 0)) into v_left
@@ -1002,11 +1075,11 @@ begin
   where s.user_id = p_user and s.status <> 'ended';
   loop
     select * into v_next from public.credit_reservations
-    where user_id = p_user and state = 'waiting' order by created_at, id limit 1 for no key update;
+    where user_id = p_user and state = 'waiting' order by purpose, created_at, id limit 1 for no key update;
     exit when not found;
     select count(*) into v_active from public.credit_reservations
-    where user_id = p_user and state = 'active' and expires_at > clock_timestamp();
-    exit when v_active >= v_tier.max_concurrent_runs;
+    where user_id = p_user and state = 'active' and purpose = 'run' and expires_at > clock_timestamp();
+    exit when v_next.purpose = 'run' and v_active >= v_tier.max_concurrent_runs;
     perform sb.admit(v_next, v_tier);
   end loop;
 end
@@ -1485,7 +1558,7 @@ begin
   where s.user_id = p_user and s.status <> 'ended';
   -- What the sweepers have not tidied yet counts as tidied.
   select sb.available(v_balance) + coalesce(sum(r.held_micro - r.consumed_micro) filter (where r.expires_at <= v_now), 0),
-         count(*) filter (where r.expires_at > v_now) into v_available, v_active
+         count(*) filter (where r.expires_at > v_now and r.purpose = 'run') into v_available, v_active
   from public.credit_reservations r where r.user_id = p_user and r.state = 'active';
   v_available := v_available - least(greatest(v_available, 0), (
     select coalesce(sum(g.remaining_micro), 0) from public.credit_grants g
@@ -1502,7 +1575,8 @@ comment on function public.check_credits is
   'Whether an account could pay for an operation now. Advice without a lock: only a reservation holds';
 
 create function public.reserve_credits(p_user uuid, p_run uuid, p_amount bigint, p_key text, p_ttl interval,
-                                       p_minimum bigint default null, p_budget bigint default null)
+                                       p_minimum bigint default null, p_budget bigint default null,
+                                       p_purpose text default 'run')
 returns table (status text, reservation_id uuid, held bigint, available bigint, expires_at timestamptz, price_as_of timestamptz)
 language plpgsql security definer set search_path = '' as $$
 #variable_conflict use_column
@@ -1526,8 +1600,9 @@ begin
   perform sb.expire_overdue(p_user, array(select r.id from public.credit_reservations r
     where r.user_id = p_user and r.state = 'active' and r.expires_at <= clock_timestamp()
     order by r.id for no key update));
-  insert into public.credit_reservations (user_id, run_id, requested_micro, minimum_micro, budget_micro, price_as_of, ttl)
-  values (p_user, p_run, p_amount, greatest(0, least(p_amount, coalesce(p_minimum, p_amount), p_budget)), p_budget,
+  insert into public.credit_reservations
+    (user_id, run_id, purpose, requested_micro, minimum_micro, budget_micro, price_as_of, ttl)
+  values (p_user, p_run, p_purpose, p_amount, greatest(0, least(p_amount, coalesce(p_minimum, p_amount), p_budget)), p_budget,
           clock_timestamp(), p_ttl)
   returning id into v_id;
   perform sb.promote_waiting(p_user);
@@ -1721,7 +1796,7 @@ language sql security definer set search_path = '' as $$
   update public.credit_reservations r set closing_asked_at = clock_timestamp()
   from (
     select id from public.credit_reservations
-    where state = 'active' and closing_event is not null and closing_at <= clock_timestamp() - p_older
+    where state = 'active' and purpose = 'run' and closing_event is not null and closing_at <= clock_timestamp() - p_older
       and (closing_asked_at is null or closing_asked_at <= clock_timestamp() - p_older)
     order by closing_at limit p_limit for no key update skip locked
   ) due
@@ -1962,6 +2037,10 @@ declare
 begin
   insert into public.credit_balances (user_id, overdraft_limit_micro) values (p_user, 0) on conflict (user_id) do nothing;
   perform sb.lock_account(p_user);
+  insert into public.payment_cancellations (subscription_ref, user_id)
+  select s.external_ref, p_user from public.user_subscriptions s
+  where s.user_id = p_user and s.status <> 'ended' and s.external_ref is not null
+  on conflict (subscription_ref) do nothing;
   update public.user_subscriptions set status = 'ended', ended_at = v_now, updated_at = v_now
   where user_id = p_user and status <> 'ended';
   get diagnostics v_ended = row_count;
@@ -1979,7 +2058,8 @@ begin
 end
 $$;
 comment on function public.close_account is
-  'Ends the subscription of a deleted user: nothing is admitted any more, what waits is denied. Balance and ledger stay';
+  'Ends the subscription of a deleted user, also at the payment provider: nothing is admitted any more, what waits is '
+  'denied. Balance and ledger stay';
 
 create function sb.move_tier(p_user uuid, p_tier text, p_key text, p_at_once boolean) returns text
 language plpgsql set search_path = '' as $$
@@ -2074,6 +2154,31 @@ $$;
 comment on function public.choose_tier is
   'change_tier as far as users may by themselves: down, away, or a scheduled change back; CR403 otherwise';
 
+create function public.set_time_zone(p_user uuid, p_zone text) returns boolean
+language plpgsql security definer set search_path = '' as $$
+begin
+  if not exists (select from pg_catalog.pg_timezone_names where name = p_zone) then
+    raise exception 'no time zone %', p_zone using errcode = 'CR404';
+  end if;
+  perform sb.lock_account(p_user);
+  -- A period that is over ends in the zone in which it was counted.
+  perform sb.renew_account(p_user, clock_timestamp());
+  update public.user_subscriptions s set time_zone = p_zone, updated_at = clock_timestamp()
+  where s.user_id = p_user and s.status <> 'ended' and s.time_zone <> p_zone;
+  if found then
+    perform sb.tell_subscription(p_user, 'time_zone_changed', null);
+    return true;
+  end if;
+  if not exists (select from public.user_subscriptions s where s.user_id = p_user and s.status <> 'ended') then
+    raise exception 'account % has no live subscription', p_user using errcode = 'CR404';
+  end if;
+  return false;
+end
+$$;
+comment on function public.set_time_zone is
+  'In which zone months are counted from now on: the present period ends when it was to end, the next ones where the zone says. '
+  'False when it was this zone already';
+
 create function public.sync_subscription(p_user uuid, p_subscription text, p_customer text, p_as_of timestamptz,
                                          p_status text, p_tier text, p_ends boolean) returns text
 language plpgsql security definer set search_path = '' as $$
@@ -2089,6 +2194,11 @@ begin
   perform sb.renew_account(p_user, clock_timestamp());
   select * into v_sub from public.user_subscriptions s where s.user_id = p_user and s.status <> 'ended' for no key update;
   if not found then
+    -- Bought before the user was deleted, and told after: nobody would ever cancel it.
+    if p_status <> 'ended' and exists (select from public.user_subscriptions s where s.user_id = p_user) then
+      insert into public.payment_cancellations (subscription_ref, user_id) values (p_subscription, p_user)
+      on conflict (subscription_ref) do nothing;
+    end if;
     return 'ignored';
   end if;
   if v_sub.external_ref <> p_subscription then
@@ -2359,7 +2469,8 @@ begin
   ), live as (
     select count(*) filter (where t.created_at >= greatest(s.tier_effective_from, tier.updated_at)) as admitted, min(tier.max_concurrent_runs) as most
     from public.user_subscriptions s join public.subscription_tiers tier on tier.code = s.tier_code
-    left join public.credit_reservations r on r.user_id = s.user_id and r.state = 'active' and r.expires_at > clock_timestamp()
+    left join public.credit_reservations r on r.user_id = s.user_id and r.state = 'active' and r.purpose = 'run'
+      and r.expires_at > clock_timestamp()
     left join public.credit_transactions t on t.reservation_id = r.id and t.kind = 'reserve'
     where s.user_id = p_user and s.status <> 'ended'
   ), total (name, wanted, had) as (
@@ -2775,6 +2886,8 @@ alter table public.subscription_tier_versions enable row level security;
 alter table public.credit_audit enable row level security;
 alter table public.payment_events enable row level security;
 alter table public.payment_refunds enable row level security;
+alter table public.payment_cancellations enable row level security;
+alter table public.payment_comparisons enable row level security;
 
 create policy subscription_tiers_service on public.subscription_tiers for all to sb_credits using (true) with check (true);
 create policy user_subscriptions_service on public.user_subscriptions for all to sb_credits using (true) with check (true);
@@ -2789,6 +2902,9 @@ create policy subscription_tier_versions_service on public.subscription_tier_ver
 create policy credit_audit_service on public.credit_audit for all to sb_credits using (true) with check (true);
 create policy payment_events_service on public.payment_events for all to sb_credits using (true) with check (true);
 create policy payment_refunds_service on public.payment_refunds for all to sb_credits using (true) with check (true);
+create policy payment_cancellations_service on public.payment_cancellations for all to sb_credits
+  using (true) with check (true);
+create policy payment_comparisons_service on public.payment_comparisons for all to sb_credits using (true) with check (true);
 
 create policy subscription_tiers_public on public.subscription_tiers for select to authenticated, sb_credits_user using (
   tableoid = 'public.subscription_tiers'::regclass
@@ -2811,15 +2927,16 @@ create policy credit_grants_own on public.credit_grants for select to authentica
 
 -- ---------------------------------------------------------------------------------------------------------------
 -- Grants. Nobody may write the tables: the functions do, with the rights of their owner. Only what the payment provider
--- told is for the service to write down.
+-- told, and how far it was asked, is for the service to write down.
 
 revoke all on table
   public.subscription_tiers, public.user_subscriptions, public.credit_balances, public.credit_transactions,
   public.credit_pricing, public.credit_reservations, public.credit_grants, public.credit_idempotency,
-  public.subscription_tier_versions, public.credit_audit, public.payment_events, public.payment_refunds
+  public.subscription_tier_versions, public.credit_audit, public.payment_events, public.payment_refunds,
+  public.payment_cancellations, public.payment_comparisons
   from public, anon, authenticated, service_role;
 revoke all on function
-  sb.credit_hash, sb.iso_time, sb.billing_period, sb.append_credit_event, sb.seen_credit_request,
+  sb.credit_hash, sb.iso_time, sb.billing_period, sb.period_after, sb.append_credit_event, sb.seen_credit_request,
   sb.lock_account, sb.lock_reservation, sb.move_account, sb.burn_grants, sb.resumable_runs, sb.add_grant, sb.available,
   sb.shown_available, sb.expire_grants, sb.apply_tier, sb.renew_account, sb.frozen_prices, sb.tier_limits,
   sb.admit, sb.promote_waiting, sb.close_reservation, sb.expire_overdue, sb.price_at, sb.cost_of,
@@ -2834,16 +2951,18 @@ revoke all on function
   sb.tell_subscription, sb.move_tier, sb.account_state, sb.begin_operation, sb.end_operation,
   sb.apply_terms, sb.take_back, sb.tell_low, sb.low_threshold, public.set_low_thresholds, public.choose_tier, public.apply_tier_versions, public.operator_grant, public.operator_adjust, public.operator_refund,
   public.operator_revoke_grant, public.operator_change_tier, public.operator_version_price, public.operator_version_tier,
-  public.record_operator_read, public.sync_subscription, public.refund_payment
+  public.record_operator_read, public.set_time_zone, public.sync_subscription, public.refund_payment
   from public, anon, authenticated, service_role;
 revoke all on type sb.usage_line, sb.usage_room from public;
 
 grant select on
   public.subscription_tiers, public.user_subscriptions, public.credit_balances, public.credit_transactions,
   public.credit_pricing, public.credit_reservations, public.credit_grants, public.credit_idempotency,
-  public.subscription_tier_versions, public.credit_audit, public.payment_events, public.payment_refunds
+  public.subscription_tier_versions, public.credit_audit, public.payment_events, public.payment_refunds,
+  public.payment_cancellations, public.payment_comparisons
   to sb_credits;
 grant insert, update on public.payment_events to sb_credits;
+grant update on public.payment_cancellations, public.payment_comparisons to sb_credits;
 grant select on
   public.subscription_tiers, public.user_subscriptions, public.credit_balances, public.credit_transactions,
   public.credit_pricing, public.credit_reservations, public.credit_grants
@@ -2855,7 +2974,8 @@ grant execute on function
   public.grant_credits, public.expire_grants_due, public.open_account, public.close_account, public.change_tier,
   public.price_estimate, public.verify_credits, public.choose_tier, public.apply_tier_versions, public.operator_grant, public.operator_adjust, public.operator_refund,
   public.operator_revoke_grant, public.operator_change_tier, public.operator_version_price, public.operator_version_tier,
-  public.record_operator_read, public.set_low_thresholds, public.sync_subscription, public.refund_payment
+  public.record_operator_read, public.set_low_thresholds, public.set_time_zone, public.sync_subscription,
+  public.refund_payment
   to sb_credits;
 
 -- migrate:down
@@ -2864,7 +2984,7 @@ drop function
   public.record_operator_read, public.operator_version_tier, public.operator_version_price, public.operator_change_tier,
   public.operator_revoke_grant, public.operator_refund, public.operator_adjust, public.operator_grant,
   public.apply_tier_versions, public.choose_tier, public.set_low_thresholds, public.refund_payment,
-  public.sync_subscription;
+  public.sync_subscription, public.set_time_zone;
 drop function sb.take_back, sb.apply_terms, sb.end_operation, sb.begin_operation, sb.account_state;
 drop function
   public.expire_grants_due, public.grant_credits, public.verify_credits, public.price_estimate, public.change_tier, public.close_account, public.open_account,
@@ -2877,10 +2997,10 @@ drop function
   sb.expire_overdue, sb.close_reservation, sb.promote_waiting, sb.admit, sb.tier_limits, sb.frozen_prices,
   sb.move_tier, sb.renew_account, sb.apply_tier, sb.tell_subscription, sb.expire_grants, sb.shown_available, sb.add_grant, sb.resumable_runs,
   sb.burn_grants, sb.move_account, sb.tell_low, sb.low_threshold, sb.available, sb.lock_reservation, sb.lock_account, sb.seen_credit_request,
-  sb.append_credit_event, sb.billing_period, sb.iso_time, sb.credit_hash;
+  sb.append_credit_event, sb.period_after, sb.billing_period, sb.iso_time, sb.credit_hash;
 drop type sb.usage_line, sb.usage_room;
 select sb.forget_partitions('credit_transactions');
 drop table
-  public.payment_refunds, public.payment_events, public.credit_audit, public.subscription_tier_versions, public.credit_transactions, public.credit_idempotency, public.credit_grants, public.credit_reservations,
+  public.payment_comparisons, public.payment_cancellations, public.payment_refunds, public.payment_events, public.credit_audit, public.subscription_tier_versions, public.credit_transactions, public.credit_idempotency, public.credit_grants, public.credit_reservations,
   public.credit_pricing, public.credit_balances, public.user_subscriptions, public.subscription_tiers;
 drop function sb.refuse_ledger_change;

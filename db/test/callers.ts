@@ -40,6 +40,7 @@ const callers: Readonly<Record<string, readonly string[]>> = {
   'public.choose_tier': ['sb_credits'],
   'public.set_low_thresholds': ['sb_credits'],
   'public.apply_tier_versions': ['sb_credits'],
+  'public.set_time_zone': ['sb_credits'],
   'public.sync_subscription': ['sb_credits'],
   'public.refund_payment': ['sb_credits'],
   'public.operator_grant': ['sb_credits'],

@@ -79,7 +79,11 @@ export const columnRights: readonly {
   { table: 'public.agent_user_deletions', roles: ['sb_agent_runner_user'], insert: 'user_id' },
   { table: 'public.agent_steps', roles: ['sb_agent_runner_user'], update: 'status finished_at' },
   { table: 'public.agent_questions', roles: ['sb_agent_runner_user'], update: 'status answer answered_at' },
-  { table: 'public.agent_memory', roles: ['sb_agent_runner_user'], update: 'content metadata updated_at' },
+  {
+    table: 'public.agent_memory',
+    roles: ['sb_agent_runner_user'],
+    update: 'content metadata embedding embedding_model updated_at',
+  },
   {
     table: 'public.api_idempotency',
     roles: [

@@ -78,6 +78,7 @@ describe('deleting', () => {
       'public.credit_reservations',
       'public.credit_transactions',
       'public.event_outbox', // until its month is dropped: the others are yet to be told
+      'public.payment_cancellations',
       'public.payment_refunds',
       'public.user_subscriptions',
       'sb.deleted_users',

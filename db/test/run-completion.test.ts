@@ -301,6 +301,11 @@ describe('a run does not end', () => {
     expect(await readRun(session, runId)).toMatchObject({ status: 'running', open_steps: 0 });
     await session.query('UPDATE agent_runs SET planning_done = true WHERE id = $1', [runId]);
     expect(await readRun(session, runId)).toMatchObject({ status: 'completed' });
+    const [times] = await session.query(
+      'SELECT updated_at = finished_at AS changed FROM agent_runs WHERE id = $1',
+      [runId],
+    );
+    expect(times).toEqual({ changed: true });
   });
 
   it('when a cancel is on its way', async () => {

@@ -10,6 +10,7 @@ const shared = [
   'public.subscription_tiers',
   'public.subscription_tier_versions',
   'public.credit_pricing',
+  'public.payment_comparisons',
   'public.payment_events',
   'public.outbox_shards',
   'sb.deleted_users',
@@ -18,6 +19,7 @@ const shared = [
 /** Values that two users cannot both have. */
 const ofSecond: Readonly<Record<string, Row>> = {
   'public.collaboration_invites': { token_hash: `\\x${'02'.repeat(32)}` },
+  'public.payment_cancellations': { subscription_ref: 'other' },
   'public.payment_refunds': { charge_ref: 'other' },
   'public.user_subscriptions': { external_ref: 'other', external_customer_ref: 'other' },
 };

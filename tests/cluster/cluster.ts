@@ -30,11 +30,16 @@ export async function kubectl(...args: readonly string[]): Promise<string> {
 
 /** Applies objects given as JSON; resolves to what was printed. @throws with the refusal */
 export async function apply(object: unknown): Promise<string> {
-  const child = spawn('kubectl', ['apply', '-f', '-'], { stdio: ['pipe', 'pipe', 'pipe'] });
+  return kubectlWith(JSON.stringify(object), 'apply', '-f', '-');
+}
+
+/** Runs kubectl with a text on its standard input; resolves to all that was printed. @throws with the same */
+export async function kubectlWith(input: string, ...args: readonly string[]): Promise<string> {
+  const child = spawn('kubectl', args, { stdio: ['pipe', 'pipe', 'pipe'] });
   const output: Buffer[] = [];
   child.stdout.on('data', (data: Buffer) => output.push(data));
   child.stderr.on('data', (data: Buffer) => output.push(data));
-  child.stdin.end(JSON.stringify(object));
+  child.stdin.end(input);
   const code = await new Promise<number | null>((done) => child.once('close', done));
   const text = Buffer.concat(output).toString();
   if (code !== 0) throw new Error(text);
@@ -52,12 +57,17 @@ export function imageOf(target: 'sandbox-node'): string {
 /** The address of services of this process as pods see it. */
 export const testHost = process.env.SWISSBRAIN_CLUSTER_HOST ?? '127.0.0.1';
 
+/** Makes an object that may be there already. */
+async function create(...words: readonly string[]): Promise<void> {
+  const created = await run('kubectl', ['create', ...words]).catch((error: Error) => error);
+  if (created instanceof Error && !/already ?exists/i.test(created.message)) throw created;
+}
+
 /** Installs the sandbox part of the chart, or brings it up to date. */
 async function installChart(): Promise<void> {
-  const created = await run('kubectl', ['create', 'namespace', serviceNamespace]).catch(
-    (error: Error) => error,
-  );
-  if (created instanceof Error && !created.message.includes('AlreadyExists')) throw created;
+  await create('namespace', serviceNamespace);
+  // The part of the chart that is installed here has no services, hence none of their accounts.
+  await create('serviceaccount', 'agent-runner', '-n', serviceNamespace);
   const values = {
     sandbox: {
       namespaces: {

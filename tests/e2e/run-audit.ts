@@ -13,7 +13,10 @@ interface Reservation {
 }
 
 /** Waits until a run has ended and its hold is settled. */
-export async function waitUntilSettled(stack: WholeStack, runId: string): Promise<Reservation> {
+export async function waitUntilSettled(
+  stack: Pick<WholeStack, 'query'>,
+  runId: string,
+): Promise<Reservation> {
   return waitFor(
     async () => {
       const [row] = await stack.query<Reservation>(
@@ -30,7 +33,7 @@ export async function waitUntilSettled(stack: WholeStack, runId: string): Promis
  * Holds a run that has settled against what must be true of every run, whatever was killed: one end, every fact
  * published once and in order, every step charged once and at its price, a ledger that adds up.
  */
-export async function auditRun(stack: WholeStack, runId: string): Promise<void> {
+export async function auditRun(stack: Pick<WholeStack, 'query'>, runId: string): Promise<void> {
   await waitFor(
     async () => {
       const [row] = await stack.query<{ open: string }>(
@@ -51,7 +54,7 @@ export async function auditRun(stack: WholeStack, runId: string): Promise<void> 
   await auditMoney(stack, runId);
 }
 
-async function auditMoney(stack: WholeStack, runId: string): Promise<void> {
+async function auditMoney(stack: Pick<WholeStack, 'query'>, runId: string): Promise<void> {
   const used = await stack.query<{ step_id: string; operation: string; quantity: string }>(
     `select s.id as step_id, line ->> 'operation' as operation, line ->> 'quantity' as quantity
      from public.agent_steps s, jsonb_array_elements(s.usage) line where s.run_id = $1 order by 1, 2`,

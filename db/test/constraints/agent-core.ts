@@ -75,7 +75,7 @@ export const agentCore: ConstrainedTables = {
   'public.agent_steps': {
     row: stepRow,
     second: { id: first, step_index: '1', step_key: 'b' },
-    required: `id run_id user_id step_index step_key tool name input needs required status attempt usage cost_micro
+    required: `id run_id user_id step_index step_key tool name input needs required status attempt tries usage cost_micro
       created_at`,
     violations: {
       agent_steps_pkey: [{ id: step }],
@@ -105,11 +105,12 @@ export const agentCore: ConstrainedTables = {
       storage_key: 'a',
     },
     second: { id: second, name: 'b.txt' },
-    required: 'id run_id user_id kind name media_type size_bytes sha256 storage_key created_at',
+    required: 'id user_id kind name media_type size_bytes sha256 storage_key created_at',
     violations: {
       agent_artifacts_pkey: [{ id: first }],
       agent_artifacts_run_id_kind_name_sha256_key: [{ name: 'a.txt' }],
       agent_artifacts_kind_check: [{ kind: 'secret' }],
+      agent_artifacts_upload_check: [{ kind: 'upload' }, { run_id: null, step_id: null }],
       agent_artifacts_name_check: [{ name: '' }, { name: 'n'.repeat(1001) }],
       agent_artifacts_sha256_check: [{ sha256: '0'.repeat(63) }, { sha256: 'G'.repeat(64) }],
       agent_artifacts_size_bytes_check: [{ size_bytes: '-1' }],
@@ -198,6 +199,15 @@ export const agentCore: ConstrainedTables = {
       agent_memory_key_check: [{ key: '' }, { key: 'k'.repeat(501) }],
       agent_memory_metadata_check: [{ metadata: '[]' }],
       agent_memory_namespace_check: [{ namespace: '' }, { namespace: 'n'.repeat(201) }],
+      agent_memory_embedding_model_check: [
+        { embedding: '{1}', embedding_model: '' },
+        { embedding: '{1}', embedding_model: 'm'.repeat(201) },
+      ],
+      agent_memory_embedding_whole: [{ embedding: '{1}' }, { embedding_model: 'm' }],
+      agent_memory_embedding_size: [
+        { embedding: '{}', embedding_model: 'm' },
+        { embedding: `{${Array.from({ length: 4_097 }, () => 0).join()}}`, embedding_model: 'm' },
+      ],
     },
     foreignKeys: {
       agent_memory_run_id_user_id_fkey: {

@@ -124,6 +124,31 @@ export const billing: ConstrainedTables = {
       payment_events_type_length: [{ type: '' }, { type: 't'.repeat(101) }],
     },
   },
+  'public.payment_cancellations': {
+    row: { subscription_ref: 'sub_a', user_id: alice },
+    second: { subscription_ref: 'sub_b' },
+    required: 'subscription_ref user_id requested_at attempts next_attempt_at',
+    violations: {
+      payment_cancellations_pkey: [{ subscription_ref: 'sub_a' }],
+      payment_cancellations_attempts_natural: [{ attempts: '-1' }],
+      payment_cancellations_end_whole: [{ outcome: 'missing' }, { finished_at: now }],
+      payment_cancellations_outcome_known: [{ outcome: 'lost', finished_at: now }],
+      payment_cancellations_subscription_length: [
+        { subscription_ref: '' },
+        { subscription_ref: 's'.repeat(101) },
+      ],
+    },
+  },
+  'public.payment_comparisons': {
+    row: { side: 'a', next_at: now },
+    second: { side: 'b' },
+    required: 'side next_at',
+    violations: {
+      payment_comparisons_pkey: [{ side: 'a' }],
+      payment_comparisons_cursor_length: [{ cursor: '' }, { cursor: 'c'.repeat(101) }],
+      payment_comparisons_side_form: [{ side: '' }, { side: 'A' }, { side: 's'.repeat(21) }],
+    },
+  },
   'public.payment_refunds': {
     row: { charge_ref: 'ch_a', user_id: alice, paid_minor: '1', credits_micro: '1' },
     second: { charge_ref: 'ch_b' },
@@ -265,7 +290,7 @@ export const billing: ConstrainedTables = {
       ttl: '1 hour',
     },
     second: { id: first, run_id: second },
-    required: `id user_id run_id state requested_micro minimum_micro held_micro consumed_micro released_micro late_micro
+    required: `id user_id run_id purpose state requested_micro minimum_micro held_micro consumed_micro released_micro late_micro
       written_off_micro price_as_of ttl seq created_at updated_at`,
     violations: {
       credit_reservations_pkey: [{ id: reservation }],
@@ -283,6 +308,7 @@ export const billing: ConstrainedTables = {
       credit_reservations_hold_lives: [{ state: 'active' }],
       credit_reservations_late_natural: [{ late_micro: '-1' }],
       credit_reservations_minimum_natural: [{ minimum_micro: '-1' }],
+      credit_reservations_purpose_known: [{ purpose: 'fun' }],
       credit_reservations_released_natural: [{ released_micro: '-1' }],
       credit_reservations_requested_positive: [{ requested_micro: '0' }],
       credit_reservations_state_known: [{ state: 'lost', closed_at: now }],

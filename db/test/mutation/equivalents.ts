@@ -9,6 +9,10 @@ export const equivalents: Readonly<Record<string, string>> = {
     'check_credits, without `and g.remaining_micro > 0` in `where g.user_id = p_user and g.remaining_micro > 0 and g.expires_at <= v_now));`',
     'check_credits, >= in the place of `>` in `where g.user_id = p_user and g.remaining_micro > 0 and g.expires_at <= v_now));`',
   ]),
+  ...because('null in gives null out of all that follows', [
+    'decrypt_token, without `RETURN NULL` in `RETURN NULL;`',
+    'refresh_expiring_tokens, without `AND due.access_expires_at IS NOT NULL` in `AND due.access_expires_at IS NOT NULL`',
+  ]),
   ...because(
     'sb.renew_account() decides again, under the lock: these conditions keep it from being asked in vain',
     [

@@ -1,7 +1,10 @@
 import { advanceStatement } from '../../../services/agent-runner/src/store/advance.ts';
 import {
+  deleteExpiredUploadsStatement,
   findArtifact,
   listArtifacts,
+  listUserArtifacts,
+  measureUploads,
   referredStatement,
 } from '../../../services/agent-runner/src/store/artifacts.ts';
 import { closeRunRow } from '../../../services/agent-runner/src/store/closing.ts';
@@ -39,6 +42,7 @@ import {
   listSteps,
   loadStepsStatement,
 } from '../../../services/agent-runner/src/store/steps.ts';
+import { sumUsage } from '../../../services/agent-runner/src/store/usage.ts';
 import { filledId } from '../filled.ts';
 import { type Guards, owner, statement, type Use } from './use.ts';
 
@@ -49,7 +53,7 @@ const userId = filledId('user', 0);
 const user = { ...service, userId } as const;
 const run = filledId('run', 50);
 const nobody = filledId('nobody', 0);
-const page = { limit: 21, status: undefined, before: undefined };
+const page = { limit: 21, filters: {}, before: undefined };
 const position = { createdAt: '2099-01-01T00:00:00Z', id: nobody };
 
 /** Runs of the agent core's tables. */
@@ -74,8 +78,32 @@ export const agentCoreUses: readonly Use[] = [
     indexes: ['agent_runs_user_open_idx', 'agent_runs_user_unsuccessful_idx'],
     as: user,
     run: async ({ tx }) => {
-      await listRuns(tx, userId, { ...page, status: 'running' });
-      await listRuns(tx, userId, { ...page, status: 'failed' });
+      await listRuns(tx, userId, { ...page, filters: { status: ['running', 'paused'] } });
+      await listRuns(tx, userId, { ...page, filters: { status: ['failed'] } });
+    },
+  },
+  {
+    by: 'GET /v1/runs of a time, a mode, a kind, of roots only',
+    file: `${store}/runs.ts`,
+    indexes: ['agent_runs_user_idx'],
+    as: user,
+    run: async ({ tx }) => {
+      const createdAfter = '2000-01-01T00:00:00Z';
+      await listRuns(tx, userId, { ...page, filters: { createdAfter, createdBefore: position.createdAt } });
+      await listRuns(tx, userId, { ...page, filters: { mode: ['coding', 'research'] } });
+      await listRuns(tx, userId, { ...page, filters: { kind: 'goal' } });
+      await listRuns(tx, userId, { ...page, filters: { rootsOnly: true } });
+    },
+  },
+  {
+    by: 'GET /v1/runs below a run, of a tree, of forks',
+    file: `${store}/runs.ts`,
+    indexes: ['agent_runs_parent_idx', 'agent_runs_root_idx', 'agent_runs_forked_idx'],
+    as: user,
+    run: async ({ tx }) => {
+      await listRuns(tx, userId, { ...page, filters: { parentRunId: run } });
+      await listRuns(tx, userId, { ...page, filters: { rootRunId: run } });
+      await listRuns(tx, userId, { ...page, filters: { forkedFrom: run } });
     },
   },
   {
@@ -180,13 +208,37 @@ export const agentCoreUses: readonly Use[] = [
     run: ({ tx }) => findArtifact(tx, filledId('artifact', 1)),
   },
   {
-    by: "a user's files, newest first",
+    by: 'GET /v1/usage, GET /v1/runs/:id/usage',
+    file: `${store}/usage.ts`,
+    // Of the two keys of steps that begin with their run either will do.
+    indexes: ['agent_runs_user_idx', 'agent_runs_root_idx'],
+    as: user,
+    run: async ({ tx }) => {
+      const [from, to] = [new Date(position.createdAt), new Date('2100-01-01T00:00:00Z')];
+      await sumUsage(tx, { of: 'user', userId, from, to });
+      await sumUsage(tx, { of: 'tree', runId: run });
+    },
+  },
+  {
+    by: 'GET /v1/artifacts',
+    file: `${store}/artifacts.ts`,
     indexes: ['agent_artifacts_user_idx'],
     as: user,
-    run: statement(
-      'SELECT id, name FROM agent_artifacts WHERE user_id = $1 ORDER BY created_at DESC, id DESC LIMIT 21',
-      userId,
-    ),
+    run: ({ tx }) => listUserArtifacts(tx, userId, { limit: 21, before: undefined, kind: undefined }),
+  },
+  {
+    by: 'POST /v1/artifacts: what a user may upload',
+    file: `${store}/artifacts.ts`,
+    indexes: ['agent_artifacts_upload_idx', 'agent_runs_user_idx'],
+    as: user,
+    run: ({ tx }) => measureUploads(tx, userId),
+  },
+  {
+    by: 'uploads past their days',
+    file: `${store}/artifacts.ts`,
+    indexes: ['agent_artifacts_upload_idx', 'agent_artifacts_pkey'],
+    as: service,
+    run: ({ database }) => database.serviceStatement(deleteExpiredUploadsStatement(7, 100)),
   },
   {
     by: 'the sweep of the store: is this object in use?',
@@ -232,7 +284,7 @@ export const agentCoreUses: readonly Use[] = [
     as: user,
     run: async ({ tx }) => {
       const place = { userId, tenantId: null, runId: null, namespace: 'default', key: 'fact' };
-      await saveMemory(tx, { ...place, content: 'words', metadata: {} });
+      await saveMemory(tx, { ...place, content: 'words', metadata: {}, embedding: null });
       await deleteMemory(tx, filledId('memory', 1));
     },
   },
@@ -243,7 +295,20 @@ export const agentCoreUses: readonly Use[] = [
     as: service,
     run: ({ database }) =>
       database.serviceStatement(
-        searchMemoryStatement({ userId, query: 'word4000', namespace: undefined, limit: 20 }),
+        searchMemoryStatement({ userId, query: 'word4000', namespace: undefined, limit: 20, near: null }),
+      ),
+  },
+  {
+    by: 'the memory tool: search by words and meaning',
+    file: `${store}/memories.ts`,
+    indexes: ['agent_memory_search_idx', 'agent_memory_user_idx'],
+    as: service,
+    run: ({ database }) =>
+      database.serviceStatement(
+        searchMemoryStatement({
+          ...{ userId, query: 'word4000', namespace: undefined, limit: 20 },
+          near: { vector: [1, 0], model: 'm/2', atLeast: 0.3 },
+        }),
       ),
   },
   {

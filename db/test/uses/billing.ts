@@ -1,5 +1,18 @@
 import { expireGrants, findAccount, renewAccounts } from '../../../services/credits/src/store/accounts.ts';
+import {
+  claimCancellation,
+  countCancellations,
+  finishCancellation,
+} from '../../../services/credits/src/store/cancellations.ts';
 import { selectPrices, selectTiers } from '../../../services/credits/src/store/catalogue.ts';
+import {
+  claimPage,
+  findAccountState,
+  lastCompared,
+  raiseEvent,
+  selectBoughtRefs,
+  selectTierPositions,
+} from '../../../services/credits/src/store/comparisons.ts';
 import {
   claimIncompleteClosings,
   consumeUsage,
@@ -113,6 +126,7 @@ export const billingUses: readonly Use[] = [
           amount: 1_000_000n,
           minimum: 0n,
           budget: null,
+          purpose: 'run',
           ttlSeconds: 60,
         },
       } as Parameters<typeof reserveCredits>[1]),
@@ -266,6 +280,32 @@ export const billingUses: readonly Use[] = [
     },
   },
   {
+    by: 'the subscriptions of deleted users that are to end at the payment provider',
+    file: `${store}/cancellations.ts`,
+    indexes: ['payment_cancellations_due_idx', 'payment_cancellations_pkey'],
+    as: service,
+    run: async ({ tx }) => {
+      await claimCancellation(tx, { retrySeconds: 1 });
+      await finishCancellation(tx, 'sub_1', 'cancelled');
+      await countCancellations(tx);
+    },
+  },
+  {
+    by: 'the comparison of subscriptions with the payment provider',
+    file: `${store}/comparisons.ts`,
+    indexes: ['user_subscriptions_external_ref_key', 'user_subscriptions_user_idx', 'payment_events_due_idx'],
+    as: service,
+    sweeps: { payment_comparisons: 'two rows', subscription_tiers: everything },
+    run: async ({ tx }) => {
+      await claimPage(tx, { leaseSeconds: 1 });
+      await selectBoughtRefs(tx, { after: 'external-1', limit: 20 });
+      await findAccountState(tx, { ref: 'external-1', userId });
+      await selectTierPositions(tx);
+      await raiseEvent(tx, { ref: 'external-1', type: 'comparison.tier', delaySeconds: 60 });
+      await lastCompared(tx);
+    },
+  },
+  {
     by: 'GET /v1/admin/audit, of all and of one account',
     file: `${store}/reviews.ts`,
     indexes: ['credit_audit_list_idx', 'credit_audit_user_idx'],
@@ -320,6 +360,7 @@ export const billingUses: readonly Use[] = [
 
 /** What the unique indexes of billing keep apart that no query uses. */
 export const billingGuards: Guards = {
+  payment_comparisons_pkey: 'one place per side; the table has two rows',
   user_subscriptions_customer_key: 'a customer of the payment provider is one account',
   subscription_tier_versions_time_key: 'a tier has one set of terms at a time',
   credit_pricing_no_overlap: 'an operation has one price at a time',

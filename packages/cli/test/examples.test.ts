@@ -55,7 +55,7 @@ async function runExample(name: string, given: Readonly<Record<string, string>> 
   await mkdir(join(workspace, 'inputs'));
   for (const [key, declaration] of Object.entries(declared)) {
     const input = inputs[key];
-    if (typeof input === 'object') {
+    if (typeof input === 'object' && 'content_base64' in input) {
       values[`inputs.${key}`] = `inputs/${input.filename}`;
       await writeFile(join(workspace, 'inputs', input.filename), Buffer.from(input.content_base64, 'base64'));
     } else values[`inputs.${key}`] = input ?? declaration.default;

@@ -9,10 +9,11 @@ import type { Logger } from './logger.ts';
 import type { Nats } from './nats.ts';
 import { runFlow } from './outbox-flow.ts';
 import type { ShardLeases } from './outbox-leases.ts';
-import { createPublisher, type FindDefinition, isStreamMissing, type Publish } from './outbox-publisher.ts';
+import { createPublisher, type FindDefinition, type Publish } from './outbox-publisher.ts';
 import { createStreamCheck } from './outbox-recovery.ts';
 import { markPublished, type OutboxRow, type PublishedRow } from './outbox-store.ts';
 import { createSweep } from './outbox-sweep.ts';
+import { StreamMissing } from './publish-acks.ts';
 
 export interface RelayPassOptions {
   readonly service: ServiceName;
@@ -78,7 +79,7 @@ export function createRelayPass(options: RelayPassOptions): RelayPass {
       },
       mayGoOn: () => !options.isStopping() && leases.held() === held && !check.isDue(),
     }).finally(offDisconnect);
-    if (failures.some(isStreamMissing)) check.forget();
+    if (failures.some((failure) => failure instanceof StreamMissing)) check.forget();
     return lost.signal.aborted ? new Error('NATS went away') : failures[0];
   };
   return {

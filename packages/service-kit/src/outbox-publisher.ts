@@ -1,5 +1,3 @@
-import { jetstream, type PubAck } from '@nats-io/jetstream';
-import { RequestError } from '@nats-io/transport-node';
 import {
   type EarlierVersion,
   type Envelope,
@@ -8,9 +6,12 @@ import {
 } from '@swissbrain/shared-schema/events/envelope';
 import { eventKey, eventRegistry } from '@swissbrain/shared-schema/events/registry';
 import type { ServiceName } from '@swissbrain/shared-schema/ids';
+import { inboxPrefix } from '@swissbrain/shared-schema/nats-permissions';
+import { systemClock } from './clock.ts';
 import { envelopeToHeaders } from './event-headers.ts';
 import type { Nats } from './nats.ts';
 import type { OutboxRow, PublishedRow } from './outbox-store.ts';
+import { createPublishAndWait, type StoredAt } from './publish-acks.ts';
 import { eventStream } from './streams.ts';
 
 /** Puts a row on the stream; resolves with its place there once the server has stored it. */
@@ -32,14 +33,19 @@ export function createPublisher(
   source: ServiceName,
   findDefinition: FindDefinition = findInRegistry,
 ): Publish {
-  const stream = jetstream(nats.connection, { timeout: ackTimeoutMs });
-  const send = (row: OutboxRow, { version, data, also }: Message): Promise<PubAck> =>
-    stream.publish(subjectOf(row.type, row.user_id, row.root_id), data, {
-      msgID: version === row.version ? row.id : `${row.id}:${version}`,
+  const publish = createPublishAndWait({
+    connection: nats.connection,
+    inboxPrefix: inboxPrefix(source),
+    stream: eventStream,
+    timeoutMs: ackTimeoutMs,
+    monotonicMs: systemClock.monotonicMs,
+  });
+  const send = (row: OutboxRow, { version, data, also }: Message): Promise<StoredAt> =>
+    publish({
+      subject: subjectOf(row.type, row.user_id, row.root_id),
+      data,
+      id: version === row.version ? row.id : `${row.id}:${version}`,
       headers: envelopeToHeaders({ ...envelopeOf(row, source), version, also_versions: also }),
-      expect: { streamName: eventStream },
-      timeout: ackTimeoutMs,
-      retries: 1,
     });
   return async (row) => {
     const beside = findDefinition(row.type, row.version)?.beside ?? [];
@@ -63,11 +69,6 @@ function earlierMessages(row: OutboxRow, beside: readonly EarlierVersion[]): Mes
     data: JSON.stringify(definition.data.parse(toEarlier(JSON.parse(row.data)))),
     also: versions.filter((version) => version !== definition.version),
   }));
-}
-
-/** Nobody took the publish: the stream is not there. */
-export function isStreamMissing({ cause }: Error): boolean {
-  return cause instanceof RequestError && cause.isNoResponders();
 }
 
 function envelopeOf(row: OutboxRow, source: ServiceName): Envelope {

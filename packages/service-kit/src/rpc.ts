@@ -41,6 +41,11 @@ export interface Rpc {
     request: z.input<Q>,
     options?: { readonly idempotencyKey?: string },
   ): Promise<z.infer<S>>;
+  /**
+   * Whether anybody serves a method now; the handler is not called.
+   * @throws AppError rpc_timeout, rpc_unavailable when it cannot be told
+   */
+  isServed(definition: RpcDefinition): Promise<boolean>;
 }
 
 /** An answer goes nowhere else: with this service's rights it could pass for an event. */
@@ -50,6 +55,9 @@ const inboxes = '_INBOX';
 const problemHeader = 'sb-problem';
 const timeoutHeader = 'sb-timeout-ms';
 const keyHeader = 'idempotency-key';
+/** Set on questions that only ask whether anybody is there. */
+const probeHeader = 'sb-probe';
+const probeTimeoutMs = 2_000;
 
 const problemSchema = z.object({
   code: z.string(),
@@ -77,6 +85,10 @@ export function createRpc(nats: NatsConnection, log: Logger, clock: Clock): Rpc 
             log.warn({ method: definition.method, reply: message.reply }, 'rpc asks to answer to no inbox');
             return;
           }
+          if (message.headers?.has(probeHeader)) {
+            message.respond();
+            return;
+          }
           const answering = answer(definition, handler, message, { log, clock }).finally(() =>
             running.delete(answering),
           );
@@ -89,6 +101,7 @@ export function createRpc(nats: NatsConnection, log: Logger, clock: Clock): Rpc 
       inSpan(rpcSubject(definition), 'client', undefined, {}, () =>
         ask(nats, definition, request, options.idempotencyKey),
       ),
+    isServed: (definition) => probe(nats, rpcSubject(definition)),
     async close() {
       for (const subscription of subscriptions) subscription.unsubscribe();
       await Promise.all(running);
@@ -165,9 +178,23 @@ async function ask<Q extends z.ZodType, S extends z.ZodType>(
   return definition.response.parse(reply.json());
 }
 
+async function probe(nats: NatsConnection, subject: string): Promise<boolean> {
+  const meta = headers();
+  meta.set(probeHeader, '1');
+  try {
+    await nats.request(subject, undefined, { timeout: probeTimeoutMs, headers: meta });
+    return true;
+  } catch (thrown) {
+    return isUnserved(thrown) ? false : refuse(subject, thrown);
+  }
+}
+
+const isUnserved = (thrown: unknown) =>
+  thrown instanceof NoRespondersError || (thrown instanceof RequestError && thrown.isNoResponders());
+
 function refuse(subject: string, thrown: unknown): never {
   if (thrown instanceof TimeoutError) throw kitErrors.rpc_timeout(`${subject} did not answer in time`);
-  if (thrown instanceof NoRespondersError || (thrown instanceof RequestError && thrown.isNoResponders())) {
+  if (isUnserved(thrown)) {
     throw kitErrors.rpc_unavailable(`nobody serves ${subject}`);
   }
   throw kitErrors.rpc_unavailable(`${subject} cannot be asked: ${describeError(thrown)}`);

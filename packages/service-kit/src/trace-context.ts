@@ -43,6 +43,13 @@ export function annotateSpan(attributes: Attributes): void {
   trace.getActiveSpan()?.setAttributes(attributes);
 }
 
+/** Marks the active span as failed though nothing is thrown; `type` is of few values. */
+export function failSpan(type: string, message: string): void {
+  const span = trace.getActiveSpan();
+  span?.setAttribute('error.type', type);
+  span?.setStatus({ code: SpanStatusCode.ERROR, message });
+}
+
 /** Runs `work` in a span that continues the trace of `traceparent` (`undefined`: of the active span). */
 export async function inSpan<T>(
   name: string,

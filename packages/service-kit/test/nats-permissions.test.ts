@@ -240,12 +240,12 @@ describe('questions and answers', () => {
   });
 
   it('reach the asker from nobody but whom it asks', async () => {
-    const inbox = `${inboxPrefix('agent-runner')}.guessed`;
-    const heard = await listen('agent-runner', inbox);
-    const [credits, collab] = [await as('credits'), await as('collab')];
+    const inbox = `${inboxPrefix('credits')}.guessed`;
+    const heard = await listen('credits', inbox);
+    const [runner, collab] = [await as('agent-runner'), await as('collab')];
     collab.publish(inbox, 'forged');
     await collab.flush();
-    credits.publish(inbox, 'answer');
+    runner.publish(inbox, 'answer');
     await waitFor(() => Promise.resolve(heard.length > 0));
     expect(heard).toEqual(['answer']);
   });

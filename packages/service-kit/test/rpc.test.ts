@@ -47,6 +47,20 @@ describe('rpc', () => {
     expect(await rpc.call(add, { a: 1 })).toEqual({ sum: 2 });
   });
 
+  it('tells whether a method is served, without calling it', async () => {
+    const add = method();
+    expect(await rpc.isServed(add)).toBe(false);
+    let calls = 0;
+    rpc.serve(add, async ({ a }) => {
+      calls += 1;
+      return { sum: a };
+    });
+    expect(await rpc.isServed(add)).toBe(true);
+    expect(calls).toBe(0);
+    await rpc.close();
+    expect(await rpc.isServed(add)).toBe(false);
+  });
+
   it('passes deadline and idempotency key', async () => {
     const add = method(3_000);
     const asked = systemClock.now().getTime();

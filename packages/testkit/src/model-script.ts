@@ -17,6 +17,12 @@ const reply = z.strictObject({
     .array(z.strictObject({ name: z.string(), input: z.unknown().optional(), id: z.string().optional() }))
     .optional(),
   tokens: tokens.optional(),
+  /** Pictures, in base64 or what is none; without, as many grey dots as were asked for. */
+  images: z.array(z.string()).optional(),
+  /** Embeddings as they are to be sent; without, by the words of each text. */
+  vectors: z.array(z.array(z.number())).optional(),
+  /** Words that embeddings do not tell apart. */
+  synonyms: z.array(z.array(z.string())).optional(),
   finish: z.enum(['length', 'content_filter']).optional(),
   delayMs: z.number().int().nonnegative().optional(),
   /** Streams: after so many chunks the connection breaks. */

@@ -4,6 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { anthropicFormat } from './model-anthropic.ts';
+import { embeddingsFormat } from './model-embeddings.ts';
+import { imagesFormat } from './model-images.ts';
 import { openaiFormat } from './model-openai.ts';
 import {
   createScript,
@@ -12,11 +14,13 @@ import {
   type ModelRefusal,
   type ModelReply,
 } from './model-script.ts';
-import type { SentEvent, WireFormat } from './model-wire.ts';
+import { historyProblem, type SentEvent, toolProblem, type WireFormat } from './model-wire.ts';
 
 const requestBody = z.looseObject({
   model: z.string(),
-  messages: z.array(z.looseObject({ role: z.string(), content: z.unknown().optional() })),
+  messages: z.array(z.looseObject({ role: z.string(), content: z.unknown().optional() })).default([]),
+  /** Of a picture. */
+  prompt: z.string().optional(),
   system: z.unknown().optional(),
   stream: z.boolean().default(false),
   stream_options: z.looseObject({ include_usage: z.boolean().optional() }).optional(),
@@ -24,7 +28,8 @@ const requestBody = z.looseObject({
     .array(
       z.looseObject({
         name: z.string().optional(),
-        function: z.looseObject({ name: z.string() }).optional(),
+        function: z.looseObject({ name: z.string(), parameters: z.unknown().optional() }).optional(),
+        input_schema: z.unknown().optional(),
       }),
     )
     .default([]),
@@ -32,7 +37,7 @@ const requestBody = z.looseObject({
 
 /** A request as it came, read as far as a test needs it. */
 export interface ModelRequest {
-  readonly api: 'openai' | 'anthropic';
+  readonly api: WireFormat['api'];
   /** `Bearer …`, or the header `x-api-key`. */
   readonly authorization: string | undefined;
   readonly model: string;
@@ -47,7 +52,7 @@ export interface ModelRequest {
   readonly body: z.infer<typeof requestBody>;
 }
 
-/** A server that speaks the formats of OpenAI and of Anthropic, and follows a script. */
+/** A server that speaks the formats of OpenAI, also for pictures and embeddings, and of Anthropic, and follows a script. */
 export interface ModelServer {
   /** Base URL of both. */
   readonly url: string;
@@ -81,7 +86,7 @@ async function readRequest(request: IncomingMessage, api: ModelRequest['api']): 
     ...{ api, body, model: body.model, stream: body.stream, messages: body.messages },
     authorization: authorization ?? (typeof key === 'string' ? key : undefined),
     tools: body.tools.map((tool) => tool.function?.name ?? tool.name ?? ''),
-    opening: textOf(body.messages.find(({ role }) => role === 'user')?.content),
+    opening: body.prompt ?? textOf(body.messages.find(({ role }) => role === 'user')?.content),
     turn: body.messages.filter(({ role }) => role === 'assistant').length,
   };
 }
@@ -155,8 +160,15 @@ async function respond(
     return;
   }
   response.writeHead(200, { 'content-type': 'application/json' });
-  response.end(JSON.stringify(format.whole(answer, number, model)));
+  response.end(JSON.stringify(format.whole(answer, number, model, body)));
 }
+
+const formats: readonly (readonly [path: string, format: WireFormat])[] = [
+  ['/chat/completions', openaiFormat],
+  ['/messages', anthropicFormat],
+  ['/images/generations', imagesFormat],
+  ['/embeddings', embeddingsFormat],
+];
 
 /** Starts the server on a free port. */
 export async function startModelServer(): Promise<ModelServer> {
@@ -169,16 +181,27 @@ export async function startModelServer(): Promise<ModelServer> {
     return told ?? (model.script.length > 1 ? model.script.shift() : model.script[0]) ?? { text: 'done' };
   };
   const handle = async (incoming: IncomingMessage, response: ServerResponse) => {
-    const format = incoming.url?.endsWith('/messages') ? anthropicFormat : openaiFormat;
-    const known = incoming.url?.endsWith('/messages') || incoming.url?.endsWith('/chat/completions');
-    if (incoming.method !== 'POST' || !known) {
-      refuse(response, format, { status: 404, message: `there is no ${incoming.method} ${incoming.url}` });
+    const format = formats.find(([path]) => incoming.url?.endsWith(path))?.[1];
+    if (incoming.method !== 'POST' || !format) {
+      refuse(response, openaiFormat, {
+        status: 404,
+        message: `there is no ${incoming.method} ${incoming.url}`,
+      });
       return;
     }
     const request = await readRequest(incoming, format.api);
     count += 1;
     const number = count;
     if (model.keepRequests) requests.push(request);
+    const problem =
+      historyProblem(format.api, request.messages) ??
+      toolProblem(
+        request.body.tools.map(({ name, function: of, input_schema }) => ({
+          name: of?.name ?? name ?? '',
+          schema: of?.parameters ?? input_schema,
+        })),
+      );
+    if (problem !== null) return refuse(response, format, { status: 400, message: problem });
     await respond(response, format, request, next(request, number), number);
   };
   const server = createServer((incoming, response) => {

@@ -2,6 +2,7 @@ import { baseConfigSchema } from '@swissbrain/service-kit/config';
 import { z } from 'zod';
 import { modelConfigText } from './agent/model-config.ts';
 import { namespacesByTier } from './sandbox/kubernetes-settings.ts';
+import { mcpConfigText, namedSecrets, secretPrefix } from './tools/mcp/mcp-config.ts';
 
 const seconds = (fallback: number) => z.coerce.number().int().positive().default(fallback);
 
@@ -67,7 +68,16 @@ const settings = baseConfigSchema.extend({
     .positive()
     .default(100 * 1024 * 1024),
 
-  /** Larger workspaces are not saved: their sandbox is left as it is while a run waits. */
+  /** What one user may have uploaded for runs to come, in all. */
+  UPLOADS_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(1024 * 1024 * 1024),
+  /** Days after which an upload goes; runs that were given it keep what they were given. */
+  UPLOADS_KEEP_DAYS: z.coerce.number().int().min(1).default(7),
+
+  /** Larger workspaces are not kept: a sandbox that is lost takes theirs along, and is left as it is while a run waits. */
   WORKSPACE_MAX_BYTES: z.coerce
     .number()
     .int()
@@ -87,6 +97,8 @@ const settings = baseConfigSchema.extend({
   PATH: z.string().default('/usr/local/bin:/usr/bin:/bin'),
   SANDBOX_IDLE_SECONDS: seconds(900),
   SANDBOX_LIFETIME_SECONDS: seconds(86_400),
+  /** A sandbox that cannot be reached is given up after so long, and its step begun again in another. */
+  SANDBOX_PATIENCE_SECONDS: seconds(120),
   /** Of the Kubernetes driver, as all that follow: the image of sandboxes with its tag. */
   SANDBOX_IMAGE: z.string().min(1).optional(),
   SANDBOX_IMAGE_PULL_POLICY: z.enum(['IfNotPresent', 'Always', 'Never']).default('IfNotPresent'),
@@ -111,6 +123,37 @@ const settings = baseConfigSchema.extend({
   SEARCH_TAVILY_API_KEY: z.string().min(1).optional(),
   SEARCH_TAVILY_URL: z.url({ protocol: /^https?$/ }).default('https://api.tavily.com'),
 
+  /** How often it is looked whether the services are there that do the work of some tools. */
+  REMOTE_LOOK_MS: z.coerce.number().int().min(50).default(15_000),
+
+  /** MCP servers whose tools runs may use: JSON, see README.md. */
+  MCP_CONFIG: mcpConfigText.optional(),
+  /** The variables `MCP_SECRET_<name>`, which MCP_CONFIG may name. */
+  MCP_SECRETS: z.record(z.string(), z.string()).default({}),
+  /** Pause before a lost MCP server is tried again, which then doubles. */
+  MCP_RETRY_MS: z.coerce.number().int().min(1).default(1_000),
+
+  /** Chromium, where it is not found: on this machine for the local driver, in the image on a cluster. */
+  BROWSER_CHROMIUM_PATH: z.string().min(1).optional(),
+  /** All pages are fetched through it. */
+  BROWSER_PROXY_URL: z.url({ protocol: /^(https?|socks5)$/ }).optional(),
+
+  /** The model that makes pictures: of OpenAI, or of a server with its API at IMAGE_BASE_URL. */
+  IMAGE_MODEL: z.string().min(1).optional(),
+  IMAGE_BASE_URL: z.url({ protocol: /^https?$/ }).optional(),
+  /** Without, for OpenAI, OPENAI_API_KEY. */
+  IMAGE_API_KEY: z.string().min(1).optional(),
+  IMAGE_TIMEOUT_SECONDS: seconds(180),
+
+  /** The model by whose embeddings memory is searched, too: of OpenAI, or of a server with its API at EMBEDDING_BASE_URL. */
+  EMBEDDING_MODEL: z.string().min(1).optional(),
+  EMBEDDING_BASE_URL: z.url({ protocol: /^https?$/ }).optional(),
+  /** Without, for OpenAI, OPENAI_API_KEY. */
+  EMBEDDING_API_KEY: z.string().min(1).optional(),
+  EMBEDDING_TIMEOUT_SECONDS: z.coerce.number().min(1).max(10).default(5),
+  /** Cosine from which on a memory counts as related to what is looked for. */
+  EMBEDDING_MIN_SIMILARITY: z.coerce.number().min(-1).max(1).default(0.35),
+
   /** Several models, and which to ask in which mode: JSON, see README.md. Instead of the variables for a single one. */
   MODEL_CONFIG: modelConfigText.optional(),
   /** Any server with OpenAI's chat completions API: Ollama, vLLM, LiteLLM. */
@@ -133,8 +176,7 @@ const settings = baseConfigSchema.extend({
   MODEL_RETRY_LONGEST_SECONDS: seconds(60),
 });
 
-/** Every setting of agent-runner; see README.md for what each does. What a sandbox driver needs must be there. */
-export const configSchema = settings
+const described = settings
   .superRefine((config, context) => {
     const need = (name: keyof typeof config, why: string) => {
       if (config[name] === undefined) context.addIssue({ code: 'custom', path: [name], message: why });
@@ -160,6 +202,22 @@ export const configSchema = settings
   .refine((given) => !given.STORAGE_S3_BUCKET || given.ARTIFACTS_MAX_BYTES <= 5 * 1024 ** 3, {
     path: ['ARTIFACTS_MAX_BYTES'],
     error: 'a bucket takes objects of at most 5 GiB',
+  })
+  .superRefine(({ MCP_CONFIG: mcp, MCP_SECRETS: secrets }, context) => {
+    for (const { path, name } of mcp ? namedSecrets(mcp) : []) {
+      if (secrets[name] !== undefined) continue;
+      context.addIssue({ code: 'custom', path: ['MCP_CONFIG', ...path], message: `${name} is not set` });
+    }
   });
+
+/** Brings the variables together whose names are the operator's own. */
+function gatherSecrets(given: unknown): unknown {
+  const variables = Object.entries(z.record(z.string(), z.unknown()).parse(given));
+  const secrets = variables.filter(([name]) => name.startsWith(secretPrefix));
+  return { ...Object.fromEntries(variables), MCP_SECRETS: Object.fromEntries(secrets) };
+}
+
+/** Every setting of agent-runner; see README.md for what each does. What a sandbox driver needs must be there. */
+export const configSchema = z.preprocess(gatherSecrets, described);
 
 export type Config = z.infer<typeof configSchema>;

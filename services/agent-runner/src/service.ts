@@ -4,9 +4,10 @@ import { serveDeadLetters } from '@swissbrain/service-kit/dead-letter-routes';
 import type { RunningService } from '@swissbrain/service-kit/lifecycle';
 import { gauge } from '@swissbrain/service-kit/metrics';
 import { openPlatform, type Platform, serve } from '@swissbrain/service-kit/platform';
+import { chooseEmbedder } from './agent/embedder.ts';
 import type { Engine } from './agent/engine.ts';
 import { createLiveRuns } from './agent/live-runs.ts';
-import { chooseModels } from './agent/models.ts';
+import { chooseModels, type ModelChoice } from './agent/models.ts';
 import { loadModes } from './agent/modes.ts';
 import type { Config } from './config.ts';
 import { creditsConsumers } from './consumers/credits.ts';
@@ -18,7 +19,7 @@ import { createNudges } from './follow/nudges.ts';
 import { startRemoval, startRetention } from './jobs/clean-up.ts';
 import { startDispatcher } from './jobs/dispatcher.ts';
 import { workOnOffers } from './jobs/execute-run.ts';
-import type { Loop } from './jobs/loop.ts';
+import { type Loop, startLoop } from './jobs/loop.ts';
 import { startCancels, startHoldHeartbeat, startLeaseRenewal, startSweep } from './jobs/reconcilers.ts';
 import { renewLeases } from './operations/claims.ts';
 import type { RunWakes } from './operations/questions.ts';
@@ -31,29 +32,42 @@ import { registerEventRoutes } from './routes/run-events.ts';
 import { registerForkRoutes } from './routes/run-forks.ts';
 import { registerRunRoutes } from './routes/runs.ts';
 import { registerToolRoutes } from './routes/tools.ts';
+import { registerUploadRoutes } from './routes/uploads.ts';
+import { registerUsageRoutes } from './routes/usage.ts';
 import { serveBillableSteps } from './rpc/billable-steps.ts';
 import { serveEstimateRun } from './rpc/estimate-run.ts';
 import { createSandboxDriver } from './sandbox/drivers.ts';
 import { openObjectStore } from './storage/open-store.ts';
-import { agentTool } from './tools/agent.ts';
-import { codeTool } from './tools/code.ts';
-import { fileTool } from './tools/file.ts';
-import { humanTool } from './tools/human.ts';
-import { createLlmTool } from './tools/llm.ts';
-import { createMemoryTool } from './tools/memory.ts';
-import { createToolRegistry } from './tools/registry.ts';
-import { createSearchTool } from './tools/search.ts';
-import { chooseSearch } from './tools/search-providers.ts';
+import { type McpServers, openMcpServers } from './tools/mcp/mcp-servers.ts';
+import type { ToolRegistry } from './tools/registry.ts';
+import { type Served, watchServed } from './tools/remote/served.ts';
 import type { Tool } from './tools/tool.ts';
+import { createTools, remoteMethods } from './tools/tools.ts';
 
 /** What a caller adds to the service. */
 export interface ServiceOptions {
   readonly extraTools?: readonly Tool[];
 }
 
-function createEngine(platform: Platform, config: Config, extraTools: readonly Tool[]): Engine {
+/** Begins to connect; runs are worked on once each server has been tried. */
+function openMcp({ log, clock, release }: Platform, config: Config): McpServers {
+  const { MCP_CONFIG: described = { servers: {} }, MCP_SECRETS: secrets, MCP_RETRY_MS: retryMs } = config;
+  const servers = openMcpServers(described, { log, clock, secrets, retryMs });
+  release.add('MCP servers', servers.close);
+  return servers;
+}
+
+/** Looks which services are there whose methods tools need, and again and again. */
+async function watchServices({ rpc, log, release }: Platform, config: Config): Promise<Served> {
+  const served = watchServed(rpc, remoteMethods);
+  await served.look();
+  const looking = startLoop('other services', log, config.REMOTE_LOOK_MS, served.look);
+  release.add('other services', () => looking.stop());
+  return served;
+}
+
+function createEngine(platform: Platform, config: Config, choice: ModelChoice, tools: ToolRegistry): Engine {
   const { database, rpc, log, clock } = platform;
-  const choice = chooseModels(config);
   const leaseMs = config.RUN_LEASE_SECONDS * 1_000;
   const owner = randomUUID();
   const overrideOf = 'reason' in choice ? () => ({}) : choice.models.override;
@@ -67,10 +81,7 @@ function createEngine(platform: Platform, config: Config, extraTools: readonly T
     idleMs: config.RUN_MAX_IDLE_SECONDS * 1_000,
     driver: createSandboxDriver(config, platform),
     objects,
-    tools: createToolRegistry([
-      ...[codeTool, fileTool, humanTool, agentTool, createLlmTool(choice, clock)],
-      ...[createMemoryTool(database), createSearchTool(chooseSearch(config)), ...extraTools],
-    ]),
+    tools,
     live: createLiveRuns({
       leaseMs,
       clock,
@@ -82,6 +93,7 @@ function createEngine(platform: Platform, config: Config, extraTools: readonly T
       goalMaxSteps: config.GOAL_MAX_STEPS,
       artifactMaxBytes: config.ARTIFACTS_MAX_BYTES,
       workspaceMaxBytes: config.WORKSPACE_MAX_BYTES,
+      sandboxPatienceMs: config.SANDBOX_PATIENCE_SECONDS * 1_000,
       questionTimeoutMs: config.QUESTION_TIMEOUT_SECONDS * 1_000,
     },
   };
@@ -131,6 +143,7 @@ function startCleanUp(
   const retention = startRetention(platform, deps, {
     everyMs: config.RETENTION_SWEEP_SECONDS * 1_000,
     graceDays: config.STORAGE_GRACE_DAYS,
+    uploadDays: config.UPLOADS_KEEP_DAYS,
   });
   platform.release.add('retention', () => retention.stop());
   return removal;
@@ -142,7 +155,7 @@ function registerRoutes(platform: Platform, engine: Engine, config: Config, wake
   const live = createLiveEvents(nats, log);
   release.add('live events', live.close);
   const modelReason = 'reason' in choice ? choice.reason : null;
-  registerControlRoutes(http, { database, wakes });
+  registerControlRoutes(http, { database, objects, wakes });
   registerForkRoutes(http, { database, tools, objects, modelReason });
   registerQuestionRoutes(http, { database, wakes });
   registerRunRoutes(http, { database, tools, objects, modelReason });
@@ -161,9 +174,13 @@ function registerRoutes(platform: Platform, engine: Engine, config: Config, wake
     publicUrl: config.PUBLIC_URL ?? null,
     direct: config.STORAGE_LINKS === 'direct',
   });
+  registerUploadRoutes(http, {
+    ...{ database, objects },
+    limits: { fileBytes: config.ARTIFACTS_MAX_BYTES, userBytes: config.UPLOADS_MAX_BYTES },
+  });
   registerToolRoutes(http, tools);
+  registerUsageRoutes(http, { database, clock });
   serveEstimateRun(platform.rpc, { tools, modelReason });
-  registerMemoryRoutes(http, database);
 }
 
 /** Starts agent-runner: the API, the engine of runs and its reconcilers. */
@@ -173,13 +190,20 @@ export async function startService(
 ): Promise<RunningService> {
   const platform = await openPlatform('agent-runner', config);
   try {
-    const engine = createEngine(platform, config, extraTools);
+    const choice = chooseModels(config);
+    const embedder = chooseEmbedder(config, platform.clock, platform.log);
+    const mcp = openMcp(platform, config);
+    const served = await watchServices(platform, config);
+    const tools = createTools(config, { ...platform, choice, embedder, served, mcp }, extraTools);
+    const engine = createEngine(platform, config, choice, tools);
+    await mcp.tried;
     const wakes = startWork(platform, engine, config);
     const removal = startCleanUp(platform, engine, config, wakes);
     registerRoutes(platform, engine, config, wakes);
+    registerMemoryRoutes(platform.http, platform.database, embedder);
     registerMeRoutes(platform.http, { database: platform.database, wake: removal.wake });
     serveBillableSteps(platform.rpc, platform.database);
-    const { tools, objects } = engine;
+    const { objects } = engine;
     const modelReason = 'reason' in engine.choice ? engine.choice.reason : null;
     const consumers = [
       ...creditsConsumers(wakes),

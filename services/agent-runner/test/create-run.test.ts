@@ -117,6 +117,12 @@ describe('a goal without a model', () => {
       ['llm', false],
       ['memory', true],
       ['search', false],
+      ['image', false],
+      ['browser', false],
+      ['connector', false],
+      ['wide_research', false],
+      ['schedule', false],
+      ['collab', false],
       ['gate', true],
     ]);
     expect(list.items[4]?.reason).toContain('MODEL_NAME');

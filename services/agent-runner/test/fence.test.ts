@@ -9,6 +9,7 @@ import {
   claimRun,
   finishPlanning,
   handOver,
+  noteTry,
   raiseHold,
   raiseSession,
   renewLeases,
@@ -108,7 +109,8 @@ describe('a claim', () => {
         }),
       () => advanceRun(database, { ...old, finish: finish(first), stopRest: true, events: [] }),
       () => raiseHold(database, old, 5n),
-      () => raiseSession(database, old, 1),
+      () => raiseSession(database, old, { sessionNo: 1, code: 'ended', message: 'x' }),
+      () => noteTry(database, old, first, { code: 'x', message: 'x', usage: [] }),
       () => finishPlanning(database, old, 'x'),
     ];
     for (const write of writes) await expect(write()).rejects.toThrow(ClaimLost);

@@ -55,9 +55,14 @@ beforeAll(async () => {
         models: {
           large: { ...entry, model: 'large', context_tokens: 60_000 },
           small: { ...entry, model: 'small', context_tokens: 7_000 },
+          claude: { ...entry, provider: 'anthropic', model: 'claude-sonnet-4-5', api_key: 'key' },
         },
         default: ['large'],
-        modes: { chat: { models: ['small'] }, browser: { max_parallel_tools: 2 } },
+        modes: {
+          chat: { models: ['small'] },
+          coding: { models: ['claude'] },
+          browser: { max_parallel_tools: 2 },
+        },
       }),
       MODEL_RETRY_MS: '10',
     },
@@ -135,6 +140,30 @@ describe('calls that one answer asks for', () => {
     expect(told[4]).toBe('there is no tool "llm"');
     expect(model.requests[0]?.tools).not.toContain('code');
   });
+
+  it.each([
+    ['openai', 'chat'],
+    ['anthropic', 'coding'],
+  ])(
+    'go on at %s though words before them are blank and ids or names no provider takes back',
+    async (api, mode) => {
+      const odd = {
+        name: 'functions.file:list/all',
+        id: `functions.file:0 ${'x'.repeat(60)}`,
+        input: { action: 'list' },
+      };
+      model.script = [
+        { text: ' \n\n', calls: [odd, { ...odd, name: 'file' }, { ...odd, name: 'file' }] },
+        { text: 'Listed.' },
+      ];
+      const run = await user.create({ goal: 'List', mode: mode as 'chat' });
+      expect(await user.ended(run.id)).toMatchObject({ status: 'completed', output: { text: 'Listed.' } });
+      expect(model.requests.at(-1)?.api).toBe(api);
+      const told = JSON.stringify(model.requests.at(-1)?.messages);
+      expect(told).toContain('there is no tool \\"functions.file:list/all\\"');
+      expect((await user.steps(run.id)).filter(({ tool }) => tool === 'file')).toHaveLength(2);
+    },
+  );
 
   it('show the model a long result in short', async () => {
     model.script = [probes(['a', 'long']), { text: 'done' }];

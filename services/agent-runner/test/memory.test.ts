@@ -139,6 +139,26 @@ describe('a patch', () => {
     }
   });
 
+  it('goes with reading by lines, and with the list of a folder', async () => {
+    const lines = Array.from({ length: 9 }, (_, place) => `line ${place + 1}\n`).join('');
+    const run = await user.create(
+      playbookOf([
+        { ...write(lines), with: { action: 'write', path: 'notes/a.txt', content: lines } },
+        { ...read, needs: ['write'], with: { action: 'read', path: 'notes/a.txt', from_line: 3, lines: 2 } },
+        { id: 'list', tool: 'file', needs: ['write'], with: { action: 'list', under: 'notes/' } },
+        { id: 'none', tool: 'file', needs: ['write'], with: { action: 'list', under: 'note' } },
+      ]),
+    );
+    expect((await user.ended(run.id)).status).toBe('completed');
+    const [, some, list, none] = await user.steps(run.id);
+    expect(some?.output).toEqual({
+      ...{ path: 'notes/a.txt', content: 'line 3\nline 4\n' },
+      ...{ from_line: 3, lines: 2, next_line: 5 },
+    });
+    expect(list?.output).toEqual({ files: [{ path: 'notes/a.txt', type: 'file', size: lines.length }] });
+    expect(none?.output).toEqual({ files: [] });
+  });
+
   it('fails where the text is not there, is there twice, or there is no file', async () => {
     for (const [content, more, code] of [
       ['one', {}, 'text_not_found'],

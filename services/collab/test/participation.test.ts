@@ -110,6 +110,13 @@ describe('presence', () => {
       SET last_seen_at = now() - CASE user_id WHEN ${owner} THEN interval '9 days' ELSE interval '8 days' END
       WHERE session_id = ${session}`);
     const stale = () => run(sql`SELECT user_id FROM mark_stale_participants_offline(1)`);
+    // One that another has in hand is its to mark: the others are not held up.
+    const beside = await database.withService(async (tx) => {
+      const lock = sql`SELECT user_id FROM collaboration_participants WHERE session_id = ${session} FOR UPDATE`;
+      await lock.execute(tx);
+      return stale();
+    });
+    expect(beside).toEqual([]);
     expect(await stale()).toEqual([{ user_id: owner }]);
     expect(await stale()).toEqual([{ user_id: guest }]);
     expect(await stale()).toEqual([]);
@@ -121,6 +128,33 @@ describe('presence', () => {
     await report('b', { session, user: guest, connections: 1 });
     expect(await report('a', { session, user: guest, connections: 0 })).toEqual([]);
     expect(await report('b', { session, user: guest, connections: 0 })).toHaveLength(1);
+  });
+
+  test('is kept when two minutes have passed to the instant', async () => {
+    const { session, guest } = await newSession();
+    await report('a', { session, user: guest, connections: 1 });
+    const stale = await database.withService(async (tx) => {
+      await sql`UPDATE collaboration_participants SET last_seen_at = now() - interval '2 minutes'
+        WHERE session_id = ${session}`.execute(tx);
+      return sql<{ session_id: string }>`SELECT * FROM mark_stale_participants_offline()`.execute(tx);
+    });
+    expect(stale.rows.filter(({ session_id }) => session_id === session)).toEqual([]);
+    await run(sql`UPDATE collaboration_participants SET last_seen_at = now() WHERE session_id = ${session}`);
+  });
+
+  test('is that of one session: who takes part in two is seen where they are', async () => {
+    const { session, guest } = await newSession();
+    const other = await newSession(guest);
+    await report('a', { session, user: guest, connections: 1 });
+    const rows = await run(
+      sql`SELECT session_id, presence FROM collaboration_participants WHERE user_id = ${guest}`,
+    );
+    expect(rows).toEqual(
+      expect.arrayContaining([
+        { session_id: session, presence: 'online' },
+        { session_id: other.session, presence: 'offline' },
+      ]),
+    );
   });
 
   test('is not for those whose access was revoked', async () => {
@@ -142,11 +176,11 @@ describe('presence', () => {
     ]);
     expect(await run(sql`SELECT * FROM mark_stale_participants_offline()`)).toEqual([]);
     const now = await run(sql`
-      SELECT user_id, presence, connections FROM collaboration_participants WHERE session_id = ${session}`);
+      SELECT user_id, presence, connections, cursor FROM collaboration_participants WHERE session_id = ${session}`);
     expect(now).toEqual(
       expect.arrayContaining([
-        { user_id: owner, presence: 'online', connections: 1 },
-        { user_id: guest, presence: 'offline', connections: 0 },
+        { user_id: owner, presence: 'online', connections: 1, cursor: { anchor: 1 } },
+        { user_id: guest, presence: 'offline', connections: 0, cursor: null },
       ]),
     );
   });
@@ -234,8 +268,10 @@ async function newUser(): Promise<string> {
 }
 
 /** A session with its owner and one viewer. */
-async function newSession(): Promise<{ owner: string; session: string; guest: string }> {
-  const [owner, guest, session] = [await newUser(), await newUser(), randomUUID()];
+async function newSession(
+  guestOfAnother?: string,
+): Promise<{ owner: string; session: string; guest: string }> {
+  const [owner, guest, session] = [await newUser(), guestOfAnother ?? (await newUser()), randomUUID()];
   await as(
     owner,
     sql`INSERT INTO collaboration_sessions (id, user_id, title) VALUES (${session}, ${owner}, 'document') RETURNING id`,

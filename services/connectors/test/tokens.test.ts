@@ -56,6 +56,10 @@ describe('encrypt_token and decrypt_token', () => {
 
   test('keep null as null', async () => {
     expect(await encrypt(null, place())).toBeNull();
+    const nothing = sql<{
+      cipher: Buffer | null;
+    }>`SELECT encrypt_token(NULL, NULL, NULL, NULL, NULL) AS cipher`;
+    expect(await one(nothing)).toEqual({ cipher: null });
     expect(await decrypt(null, place())).toBeNull();
   });
 
@@ -83,9 +87,21 @@ describe('encrypt_token and decrypt_token', () => {
     await expect(decrypt(changed, at)).rejects.toMatchObject({ code: '39000' });
   });
 
-  test('refuse a weak key, and a place that is not given', async () => {
-    await expect(encrypt('secret', { ...place(), key: 'short' })).rejects.toMatchObject({ code: '22023' });
-    const nowhere = sql`SELECT encrypt_token('secret', NULL, 'access_token', 'k1', ${key})`;
+  test('refuse a key of fewer than 32 characters or none', async () => {
+    for (const weak of ['short', 'k'.repeat(31)]) {
+      await expect(encrypt('secret', { ...place(), key: weak })).rejects.toMatchObject({ code: '22023' });
+    }
+    const keyless = sql`SELECT encrypt_token('secret', ${randomUUID()}, 'access_token', 'k1', NULL)`;
+    await expect(one(keyless)).rejects.toMatchObject({ code: '22023' });
+    expect(await encrypt('secret', { ...place(), key: 'k'.repeat(32) })).not.toBeNull();
+  });
+
+  test.each([
+    ['credential', sql`NULL, 'access_token', 'k1'`],
+    ['field', sql`${randomUUID()}, NULL, 'k1'`],
+    ['key id', sql`${randomUUID()}, 'access_token', NULL`],
+  ])('refuse a token without a %s', async (_name, where) => {
+    const nowhere = sql`SELECT encrypt_token('secret', ${where}, ${key})`;
     await expect(one(nowhere)).rejects.toMatchObject({ code: '22004' });
   });
 
@@ -162,6 +178,28 @@ describe('refresh_expiring_tokens', () => {
     const [after] = await claim('second', 100, user);
     expect(before).toMatchObject({ credential_id: id, lease_version: 1n });
     expect(after).toMatchObject({ credential_id: id, lease_version: 2n });
+  });
+
+  test('claims what becomes due at this very instant', async () => {
+    const user = await newUser();
+    const id = await newCredential(user, { access_expires_at: `now() + interval '1 hour'` });
+    const claimed = await database.withService(async (tx) => {
+      await sql`UPDATE connector_credentials SET access_expires_at = now() + interval '15 minutes',
+        refresh_retry_at = now(), refresh_lease_owner = 'another', refresh_lease_until = now()
+        WHERE id = ${id}`.execute(tx);
+      return sql<Claim>`SELECT * FROM refresh_expiring_tokens('worker')`.execute(tx);
+    });
+    expect(claimed.rows.map(({ credential_id }) => credential_id)).toContain(id);
+  });
+
+  test('does not wait for a claimer that has not committed', async () => {
+    const user = await newUser();
+    await newCredential(user);
+    const others = await database.withService(async (tx) => {
+      await sql`SELECT * FROM refresh_expiring_tokens('first')`.execute(tx);
+      return claim('second', 100, user);
+    });
+    expect(others).toEqual([]);
   });
 
   test('gives each credential to one of many claimers', async () => {

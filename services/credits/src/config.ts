@@ -21,6 +21,8 @@ const settings = baseConfigSchema.extend({
   RESERVATION_TTL_SECONDS: z.coerce.number().int().min(1).max(86_400).default(900),
   /** The least a run is started with: an account that has less is refused. In credits, read as micro-credits. */
   RESERVATION_MINIMUM_CREDITS: credits.default(1_000_000n),
+  /** How long the hold of a research lives after its last item; each item that is answered renews it. */
+  RESEARCH_TTL_SECONDS: z.coerce.number().int().min(1).max(604_800).default(86_400),
   /** How often overdue holds are swept; correctness does not depend on it. */
   HOLD_SWEEP_MS: z.coerce.number().int().min(50).default(5_000),
   /** How often accounts whose period is over are renewed. */
@@ -48,6 +50,8 @@ const settings = baseConfigSchema.extend({
   STRIPE_RETRY_SECONDS: z.coerce.number().positive().max(3_600).default(60),
   /** How often events are looked for that are still to be applied. */
   STRIPE_SWEEP_MS: z.coerce.number().int().min(50).default(5_000),
+  /** How long after all subscriptions were compared with Stripe it begins again. */
+  STRIPE_COMPARE_SECONDS: z.coerce.number().positive().default(21_600),
 });
 
 /** Every setting of credits; see README.md for what each does. */

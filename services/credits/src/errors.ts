@@ -19,6 +19,7 @@ export const errors = defineErrors({
   credits_insufficient: { status: 409, title: 'The account has less' },
   refund_exceeds_original: { status: 409, title: 'More than the original' },
   version_out_of_order: { status: 409, title: 'A later version is there already' },
+  time_zone_unknown: { status: 422, title: 'No such time zone' },
   operation_unpriced: { status: 422, title: 'The operation has no price' },
   subscription_bought: { status: 409, title: 'There is a bought subscription already' },
   payment_provider_refused: { status: 502, title: 'The payment provider refused the request' },

@@ -4,8 +4,7 @@ import type { RunningService } from '@swissbrain/service-kit/lifecycle';
 import { openPlatform, type Platform, serve } from '@swissbrain/service-kit/platform';
 import type { Config } from './config.ts';
 import { consumers } from './consumers/consumers.ts';
-import { startReconciler } from './jobs/loop.ts';
-import { paymentReconciler } from './jobs/payments.ts';
+import { startPaymentReconcilers } from './jobs/payments.ts';
 import { startReconcilers } from './jobs/reconcilers.ts';
 import { serveAccount } from './routes/account.ts';
 import { serveAlerts } from './routes/alerts.ts';
@@ -55,7 +54,8 @@ export async function startService(config: Config): Promise<RunningService> {
 function servePayments(platform: Platform, config: Config): void {
   const settings = stripeSettings(config);
   if (settings === null) return;
-  const payments = { database: platform.database, log: platform.log, stripe: openStripe(settings), settings };
+  const { database, log, metrics } = platform;
+  const payments = { database, log, metrics, stripe: openStripe(settings), settings };
   serveBilling(platform, payments);
-  startReconciler(platform, paymentReconciler(payments, config));
+  startPaymentReconcilers(platform, payments, config);
 }

@@ -63,7 +63,7 @@ export async function snapshotOf(ledger: Pick<Ledger, 'database'>, user: string)
                  OR state <> 'denied' AND 1 <> (SELECT count(*) FROM t WHERE t.reservation_id = r.id
                                                 AND kind IN ('release', 'expire_hold')))) THEN 'I7' END,
         CASE WHEN (SELECT count(*) FROM r JOIN t ON t.reservation_id = r.id AND t.kind = 'reserve'
-                   WHERE r.state = 'active' AND r.expires_at > clock_timestamp()
+                   WHERE r.state = 'active' AND r.purpose = 'run' AND r.expires_at > clock_timestamp()
                      AND t.created_at >= s.tier_effective_from) > s.max_concurrent_runs THEN 'I9' END,
         CASE WHEN EXISTS (SELECT FROM t WHERE kind = 'consume'
                           AND cost_micro <> ceil(quantity::numeric * price_micro / per_quantity)) THEN 'I10' END,

@@ -1,36 +1,9 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { serviceEnvironment } from '@swissbrain/testkit/environment';
 import { waitFor } from '@swissbrain/testkit/wait';
 import { expect, test } from 'vitest';
-import { z } from 'zod';
 import { newUser } from './api-fixture.ts';
 import { deliver, newEvent, paymentSettings, startPayments } from './payment-fixture.ts';
-
-const listening = z.object({ msg: z.literal('listening'), url: z.url() });
-
-/** The service as a process that can be killed. */
-async function startProcess(environment: Readonly<Record<string, string>>) {
-  const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
-  const child = spawn(process.execPath, [main], {
-    env: { ...environment, LOG_LEVEL: 'info' },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const exited = once(child, 'exit');
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  void exited.then(([code]) => reject(new Error(`credits ended with ${code}`)));
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    const parsed = listening.safeParse(line.startsWith('{') ? JSON.parse(line) : null);
-    if (parsed.success) resolve(parsed.data.url);
-  });
-  const kill = async () => {
-    child.kill('SIGKILL');
-    await exited;
-  };
-  return { url: await promise, kill };
-}
+import { startProcess } from './process-fixture.ts';
 
 test('what was stored by a process that is killed before the effect is applied by another', async () => {
   const credits = await startPayments({ STRIPE_SWEEP_MS: '50' });

@@ -26,7 +26,7 @@ export async function startStripe() {
   const charges = new Map<string, { subscription: string; price: string; paid: number; refunded: number }>();
   const keys = new Map<string, { form: string; answer: object }>();
   const requests: StripeRequest[] = [];
-  const state = { failing: false, gate: Promise.resolve() };
+  const state = { failing: false, losing: false, gate: Promise.resolve() };
 
   const create = (request: StripeRequest, answer: object): [number, object] => {
     const key = request.idempotencyKey ?? '';
@@ -36,6 +36,16 @@ export async function startStripe() {
     keys.set(key, known ?? { form, answer });
     return [200, keys.get(key)?.answer ?? answer];
   };
+  /** Those that have not ended, newest first, in pages. */
+  const listSubscriptions = (query: URLSearchParams): [number, object] => {
+    const live = [...subscriptions].filter(([, { status }]) => status !== 'canceled').reverse();
+    const after = query.get('starting_after');
+    if (after !== null && !subscriptions.has(after)) return [400, failure('invalid_request_error')];
+    const start = after === null ? 0 : live.findIndex(([id]) => id === after) + 1;
+    const end = start + Number(query.get('limit') ?? 10);
+    const data = live.slice(start, end).map(([id, standing]) => subscriptionObject(id, standing));
+    return [200, { object: 'list', url: '/v1/subscriptions', data, has_more: end < live.length }];
+  };
   const answerTo = (request: StripeRequest): [number, object] => {
     if (state.failing) return [500, failure('api_error')];
     const [, , kind = '', id = ''] = request.path.split('/');
@@ -43,8 +53,16 @@ export async function startStripe() {
       const session = `https://pay.example/${kind}/${requests.length}`;
       return create(request, { id: `cs_${requests.length}`, object: 'session', url: session });
     }
+    if (kind === 'subscriptions' && id === '') return listSubscriptions(request.query);
     if (kind === 'subscriptions') {
       const found = subscriptions.get(id);
+      if (request.method === 'DELETE') {
+        // As there: one that has ended can be read, and is not there to be cancelled.
+        if (!found || found.status === 'canceled') return [404, failure('invalid_request_error')];
+        const ended = { ...found, status: 'canceled' };
+        subscriptions.set(id, ended);
+        return [200, subscriptionObject(id, ended)];
+      }
       return found ? [200, subscriptionObject(id, found)] : [404, failure('invalid_request_error')];
     }
     const charge = charges.get(
@@ -65,9 +83,14 @@ export async function startStripe() {
       form: new URLSearchParams(await text(incoming)),
       idempotencyKey: typeof key === 'string' ? key : undefined,
     };
+    const { losing } = state;
     const [status, body] = answerTo(request);
     requests.push(request);
     await state.gate;
+    if (losing) {
+      response.destroy();
+      return;
+    }
     response.writeHead(status, { 'content-type': 'application/json', 'request-id': 'req_1' });
     response.end(JSON.stringify(body));
   };
@@ -82,6 +105,10 @@ export async function startStripe() {
     /** Answers with 500 until told otherwise. */
     fail: (failing: boolean) => {
       state.failing = failing;
+    },
+    /** Does what it is asked and breaks the connection instead of answering, until told otherwise. */
+    lose: (losing: boolean) => {
+      state.losing = losing;
     },
     /** Holds answers, made as things stood, back until the returned function is called. */
     hold(): () => void {

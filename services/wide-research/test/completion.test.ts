@@ -30,7 +30,11 @@ interface Job {
   readonly failed_items: number;
   readonly cancelled_items: number;
   readonly error_code: string | null;
+  readonly started_at: Date | null;
   readonly finished_at: Date | null;
+  readonly lease_owner: string | null;
+  readonly event_seq: bigint;
+  readonly title: string;
 }
 
 describe('the completion of a research', () => {
@@ -70,26 +74,87 @@ describe('the completion of a research', () => {
   });
 
   test.each<
-    [string, { items: number; failed: number; maxFailed?: number; error?: string }, string, string | null]
+    [
+      string,
+      { items: number; failed: number; maxFailed?: number; error?: string },
+      string,
+      { code: string; message: string } | null,
+    ]
   >([
     ['some items fail', { items: 4, failed: 3 }, 'completed', null],
-    ['all items fail', { items: 3, failed: 3 }, 'failed', 'no_item_succeeded'],
+    [
+      'all items fail',
+      { items: 3, failed: 3 },
+      'failed',
+      { code: 'no_item_succeeded', message: 'none of 3 items succeeded' },
+    ],
     ['as many fail as may', { items: 4, failed: 1, maxFailed: 1 }, 'completed', null],
-    ['more fail than may', { items: 4, failed: 2, maxFailed: 1 }, 'failed', 'too_many_failed_items'],
-    ['there is no item', { items: 0, failed: 0 }, 'failed', 'no_items'],
-    ['fan-out failed', { items: 0, failed: 0, error: 'items_unreadable' }, 'failed', 'items_unreadable'],
-  ])('when %s', async (_name, { items, failed, maxFailed, error }, status, code) => {
+    [
+      'more fail than may',
+      { items: 4, failed: 2, maxFailed: 1 },
+      'failed',
+      { code: 'too_many_failed_items', message: '2 items failed, 1 were allowed' },
+    ],
+    [
+      'there is no item',
+      { items: 0, failed: 0 },
+      'failed',
+      { code: 'no_items', message: 'there was no item to research' },
+    ],
+    [
+      'fan-out failed',
+      { items: 0, failed: 0, error: 'items_unreadable' },
+      'failed',
+      { code: 'items_unreadable', message: 'items_unreadable' },
+    ],
+  ])('when %s', async (_name, { items, failed, maxFailed, error }, status, problem) => {
     const job = await newJob({ items, fanOutDone: false, maxFailed });
     for (let index = 0; index < items; index += 1) {
       await finish(job, index, index < failed ? 'failed' : 'completed');
     }
     await run(sql`
       UPDATE wide_research_jobs SET fan_out_done = true, error_code = ${error ?? null} WHERE id = ${job}`);
-    expect(await readJob(job)).toMatchObject({ status, error_code: code });
+    expect(await readJob(job)).toMatchObject({ status, error_code: problem?.code ?? null });
     const [event, ...more] = await eventsOf(job);
     expect(more).toEqual([]);
     expect(event?.type).toBe(`research.${status}`);
-    expect(event?.data).toMatchObject({ error: code === null ? null : { code } });
+    expect(event?.data).toMatchObject({ error: problem });
+  });
+
+  test('ends the claim of its worker, and says when it began where nobody had begun it', async () => {
+    const job = await newJob({ items: 1, fanOutDone: true });
+    await run(sql`UPDATE wide_research_jobs
+      SET started_at = NULL, lease_owner = 'worker', lease_until = now() + interval '1 minute' WHERE id = ${job}`);
+    await finish(job, 0, 'completed');
+    expect(await readJob(job)).toMatchObject({
+      ...{ status: 'completed', started_at: expect.any(Date) },
+      ...{ lease_owner: null, lease_until: null, event_seq: 1n },
+    });
+    expect(await eventsOf(job)).toMatchObject([{ aggregate_seq: 1n }]);
+  });
+
+  test('leaves a beginning that was noted', async () => {
+    const job = await newJob({ items: 1, fanOutDone: true });
+    const began = new Date('2026-01-01T00:00:00Z');
+    await run(sql`UPDATE wide_research_jobs SET started_at = ${began} WHERE id = ${job}`);
+    await finish(job, 0, 'completed');
+    expect(await readJob(job)).toMatchObject({ status: 'completed', started_at: began });
+  });
+
+  test('leaves what is cancelled in the same statement cancelled', async () => {
+    const job = await newJob({ items: 0, fanOutDone: false });
+    await run(sql`UPDATE wide_research_jobs
+      SET status = 'cancelled', finished_at = now(), fan_out_done = true WHERE id = ${job}`);
+    expect(await readJob(job)).toMatchObject({ status: 'cancelled' });
+    expect(await eventsOf(job)).toEqual([]);
+  });
+
+  test('lets a closed research be renamed', async () => {
+    const job = await newJob({ items: 1, fanOutDone: true });
+    await finish(job, 0, 'completed');
+    await run(sql`UPDATE wide_research_jobs SET title = 'another' WHERE id = ${job}`);
+    expect(await readJob(job)).toMatchObject({ title: 'another', status: 'completed' });
+    expect(await eventsOf(job)).toHaveLength(1);
   });
 
   test('does not happen after a cancel was requested, which cannot be taken back', async () => {
@@ -107,7 +172,9 @@ describe('the completion of a research', () => {
     const job = await newJob({ items: 1, fanOutDone: true });
     for (const status of ['completed', 'failed']) {
       const close = sql`UPDATE wide_research_jobs SET status = ${status}, finished_at = now() WHERE id = ${job}`;
-      await expect(run(close)).rejects.toMatchObject({ code: '23514' });
+      await expect(run(close)).rejects.toMatchObject({
+        ...{ code: '23514', message: `research ${job} closes when its last item does, not by a status` },
+      });
     }
     await finish(job, 0, 'completed');
     for (const change of [
@@ -213,9 +280,9 @@ async function readJob(id: string): Promise<Job> {
 }
 
 /** The events of a research, each proven to have the shape that is published. */
-async function eventsOf(job: string): Promise<{ type: string; data: unknown }[]> {
-  const rows = await run(sql<{ type: string; version: number; data: unknown }>`
-    SELECT type, version, data FROM event_outbox WHERE aggregate_id = ${job} ORDER BY aggregate_seq`);
+async function eventsOf(job: string): Promise<{ type: string; aggregate_seq: bigint; data: unknown }[]> {
+  const rows = await run(sql<{ type: string; version: number; aggregate_seq: bigint; data: unknown }>`
+    SELECT type, version, aggregate_seq, data FROM event_outbox WHERE aggregate_id = ${job} ORDER BY aggregate_seq`);
   for (const { type, version, data } of rows) {
     expect(eventRegistry.get(eventKey(type, version))?.data.parse(data)).toEqual(data);
   }

@@ -12,6 +12,15 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Names of objects that belong to no namespace: two releases of one name may stand in two namespaces. */}}
+{{- define "swissbrain.clusterName" -}}
+{{- if eq .Release.Name .Release.Namespace -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Namespace .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Labels that select pods: never changed, a Deployment's selector is immutable. Takes (dict "root" $ "component" name). */}}
 {{- define "swissbrain.selector" -}}
 app.kubernetes.io/name: {{ include "swissbrain.name" .root }}
@@ -33,11 +42,14 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{/* Takes (dict "root" $ "image" name). */}}
 {{- define "swissbrain.image" -}}
 {{- $image := .root.Values.image -}}
+{{- $one := and .root.Values.development.image (not (hasPrefix "sandbox-" .image)) -}}
 {{- $digest := index $image.digests .image -}}
-{{- if $digest -}}
+{{- if $one -}}
+{{ .root.Values.development.image }}
+{{- else if $digest -}}
 {{ $image.registry }}/{{ .image }}@{{ $digest }}
 {{- else -}}
-{{ $image.registry }}/{{ .image }}:{{ $image.tag | default .root.Chart.AppVersion }}
+{{ $image.registry }}/{{ .image }}:{{ index $image.tags .image | default $image.tag | default .root.Chart.AppVersion }}
 {{- end -}}
 {{- end -}}
 
@@ -53,11 +65,11 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 
 {{/* The keys that the Secret must have, as a JSON list. */}}
 {{- define "swissbrain.secretKeys" -}}
-{{- $keys := list "database-admin-password" "redis-url" -}}
+{{- $keys := list "database-admin-password" (.Values.development.stores | ternary "redis-password" "redis-url") -}}
 {{- if not .Values.auth.jwksUrl -}}{{- $keys = append $keys "auth-jwt-secret" -}}{{- end -}}
 {{- if .Values.nats.authentication -}}{{- $keys = append $keys "nats-password-admin" -}}{{- end -}}
 {{- if and .Values.storage.bucket .Values.storage.keysFromSecret -}}{{- $keys = concat $keys (list "s3-access-key-id" "s3-secret-access-key") -}}{{- end -}}
-{{- if .Values.development.stores -}}{{- $keys = concat $keys (list "redis-password" "nats-password-operator") -}}{{- end -}}
+{{- if .Values.development.stores -}}{{- $keys = append $keys "nats-password-operator" -}}{{- end -}}
 {{- $root := . -}}
 {{- range $service, $_ := .Values.services -}}
 {{- $values := include "swissbrain.service" (dict "root" $root "service" $service) | fromYaml -}}

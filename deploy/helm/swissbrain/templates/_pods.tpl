@@ -10,7 +10,8 @@ seccompProfile:
 
 {{- define "swissbrain.containerSecurity" -}}
 allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
+{{- /* The image of development takes changed files while it runs. */}}
+readOnlyRootFilesystem: {{ not .Values.development.image }}
 capabilities:
   drop: [ALL]
 {{- end -}}
@@ -74,20 +75,19 @@ nats://{{ include "swissbrain.fullname" . }}-nats:4222
 - { name: STORAGE_S3_BUCKET, value: {{ $storage.bucket | quote }} }
 - { name: STORAGE_S3_REGION, value: {{ $storage.region | quote }} }
 - { name: STORAGE_LINKS, value: {{ $storage.links }} }
-{{- with $storage.endpoint }}
+{{- with $storage.endpoint | default (.Values.development.stores | ternary (printf "http://%s-s3:7070" (include "swissbrain.fullname" .)) "") }}
 - { name: STORAGE_S3_ENDPOINT, value: {{ . | quote }} }
 {{- end }}
-{{- with $storage.publicEndpoint }}
+{{- /* The ingress leads to the bucket beside the release's own stores. */}}
+{{- with $storage.publicEndpoint | default (and .Values.development.stores .Values.ingress.enabled .Values.publicUrl) }}
 - { name: STORAGE_S3_PUBLIC_ENDPOINT, value: {{ . | quote }} }
 {{- end }}
 {{- if $storage.keysFromSecret }}
 {{ include "swissbrain.secretVariable" (dict "root" . "variable" "STORAGE_S3_ACCESS_KEY_ID" "key" "s3-access-key-id") }}
 {{ include "swissbrain.secretVariable" (dict "root" . "variable" "STORAGE_S3_SECRET_ACCESS_KEY" "key" "s3-secret-access-key") }}
 {{- end }}
-{{- else if .Values.development.stores -}}
-- { name: STORAGE_DIR, value: /tmp/artifacts }
 {{- else -}}
-{{- fail "storage.bucket: the bucket of artifacts is needed, or development.stores" -}}
+{{- fail "storage.bucket: the bucket of artifacts is needed" -}}
 {{- end -}}
 {{- end -}}
 
@@ -114,7 +114,13 @@ nats://{{ include "swissbrain.fullname" . }}-nats:4222
 - name: DATABASE_POOL_SIZE
   value: {{ $root.Values.database.poolSize | quote }}
 {{ include "swissbrain.natsEnv" (dict "root" $root "user" .service) }}
+{{- if $root.Values.development.stores }}
+{{ include "swissbrain.secretVariable" (dict "root" $root "variable" "REDIS_PASSWORD" "key" "redis-password") }}
+- name: REDIS_URL
+  value: redis://:$(REDIS_PASSWORD)@{{ include "swissbrain.fullname" $root }}-valkey:6379
+{{- else }}
 {{ include "swissbrain.secretVariable" (dict "root" $root "variable" "REDIS_URL" "key" "redis-url") }}
+{{- end }}
 - name: JOBS_PREFIX
   value: {{ printf "%s-%s" $root.Release.Namespace (include "swissbrain.fullname" $root) | trunc 60 | quote }}
 {{- if $root.Values.auth.jwksUrl }}

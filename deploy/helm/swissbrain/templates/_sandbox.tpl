@@ -1,6 +1,6 @@
 {{/* The name of a sandbox namespace: (dict "root" $ "key" key "namespace" value) */}}
 {{- define "swissbrain.sandboxNamespace" -}}
-{{- .namespace.name | default (printf "%s-sandbox-%s" .root.Release.Name .key) -}}
+{{- .namespace.name | default (printf "%s-sandbox-%s" (include "swissbrain.clusterName" .root) .key) -}}
 {{- end -}}
 
 {{- define "swissbrain.sandboxLabels" -}}

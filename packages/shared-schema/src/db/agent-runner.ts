@@ -53,10 +53,12 @@ export type ToolType =
 /** Files of a run, by content; the bytes are in object storage. */
 export interface AgentArtifactsTable {
   id: Generated<string>;
-  run_id: string;
+  /** Null for an upload: runs that are given it have a row of their own for the same bytes, so it may go before them. */
+  run_id: string | null;
   user_id: string;
   step_id: string | null;
-  kind: 'input' | 'output' | 'workspace' | 'log';
+  /** payload: no file, but a value that was too large for its row, which names it; the run's rows are what keeps its bytes. */
+  kind: 'input' | 'output' | 'workspace' | 'log' | 'payload' | 'upload';
   /** Path in the workspace; the same name may have several contents over time. */
   name: string;
   /** As it is served. */
@@ -87,6 +89,10 @@ export interface AgentMemoryTable {
   metadata: Generated<Json>;
   /** Words of key and content, no language assumed. */
   search: Computed<string>;
+  /** Meaning of key and content, of length 1; null where no model gave one. */
+  embedding: number[] | null;
+  /** Model and number of dimensions: only embeddings of the same can be compared. */
+  embedding_model: string | null;
   created_at: Generated<Timestamp>;
   updated_at: Generated<Timestamp>;
 }
@@ -101,6 +107,8 @@ export interface AgentMessagesTable {
   role: 'system' | 'user' | 'assistant' | 'tool';
   /** Text or parts, as the models interface takes them. */
   content: Json;
+  /** Where object storage keeps the content when it is larger than 64 KiB: {key, size_bytes, sha256}; content is then an empty object. */
+  content_ref: NullableJson;
   step_id: string | null;
   /** As the model counted; 0 for what it did not produce. */
   input_tokens: Generated<bigint>;
@@ -159,8 +167,12 @@ export interface AgentRunsTable {
   goal: string | null;
   /** The steps as they were given; null for a goal. */
   playbook: NullableJson;
+  /** Where object storage keeps the playbook when it is larger than 64 KiB: {key, size_bytes, sha256}; playbook is then an empty object. */
+  playbook_ref: NullableJson;
   /** Values that steps refer to. */
   inputs: Generated<Json>;
+  /** As playbook_ref, of inputs. */
+  inputs_ref: NullableJson;
   /** Choices of the one who asked, beside the budget. */
   options: Generated<Json>;
   status: Generated<AgentRunStatus>;
@@ -174,7 +186,7 @@ export interface AgentRunsTable {
   run_seq: Generated<bigint>;
   /** Part of the sandbox session's name; raised only when a session is lost. */
   session_no: Generated<number>;
-  /** Where object storage keeps the workspace as it was when the sandbox was last left; the next session begins with it. */
+  /** Where object storage keeps the workspace as the last step left it; the next session begins with it. Empty: it was too large. */
   workspace_key: string | null;
   /** A cancel is on its way: nothing completes the run any more. */
   cancel_requested_at: NullableTimestamp;
@@ -220,6 +232,8 @@ export interface AgentRunsTable {
   max_parallel: number | null;
   /** Result of the run. */
   output: NullableJson;
+  /** As playbook_ref, of output. */
+  output_ref: NullableJson;
   error_code: string | null;
   error_message: string | null;
   queued_at: NullableTimestamp;
@@ -242,8 +256,12 @@ export interface AgentStepsTable {
   name: string;
   /** Arguments of the call. */
   input: Generated<Json>;
+  /** Where object storage keeps the input when it is larger than 64 KiB: {key, size_bytes, sha256}; input is then an empty object. */
+  input_ref: NullableJson;
   /** Answer of the call; null until it has ended. */
   output: NullableJson;
+  /** As input_ref, of output; of a model's answer the row keeps model and tokens, from which usage is added up. */
+  output_ref: NullableJson;
   /** Keys of the steps that must be done first. */
   needs: Generated<string[]>;
   /** A failed required step fails the run. */
@@ -251,6 +269,8 @@ export interface AgentStepsTable {
   status: Generated<AgentStepStatus>;
   /** Attempt of the run under which the step was started. */
   attempt: Generated<number>;
+  /** Calls that failed and were made again: list of {code, message, usage}; written before the next one begins. */
+  tries: Generated<Json>;
   /** List of {operation, quantity}, as step.completed carries it to credits. */
   usage: Generated<Json>;
   /** Whether it has usage. */

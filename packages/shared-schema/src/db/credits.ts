@@ -118,8 +118,10 @@ export interface CreditPricingTable {
 export interface CreditReservationsTable {
   id: Generated<string>;
   user_id: string;
-  /** The root run: sub-agents and research items draw on its hold. */
+  /** The root run: sub-agents and research items draw on its hold. Of a research that no run has started, the research. */
   run_id: string;
+  /** research: takes no slot of the tier, since its items are runs with holds of their own, and has no run to be compared with. */
+  purpose: Generated<'run' | 'research'>;
   /** waiting: over the tier's concurrency, holds nothing; active; settled, expired, denied: final. */
   state: Generated<'waiting' | 'active' | 'settled' | 'expired' | 'denied'>;
   /** What the run asked for. */
@@ -215,6 +217,39 @@ export interface CreditTransactionsTable {
   grant_id: string | null;
   /** When the work happened, by the clock of who did it. */
   occurred_at: Generated<Timestamp>;
+}
+
+/** Subscriptions of deleted users that the payment provider is to end: tried until it says that they have ended. */
+export interface PaymentCancellationsTable {
+  /** The subscription at the payment provider. */
+  subscription_ref: string;
+  /** Whose it was; only an account by now. */
+  user_id: string;
+  /** When the user was deleted, or the purchase told. */
+  requested_at: Generated<Timestamp>;
+  /** How often the provider was asked. */
+  attempts: Generated<number>;
+  /** Until then it is with whoever has claimed it, or rests after a failure. */
+  next_attempt_at: Generated<Timestamp>;
+  /** Why the last attempt failed. */
+  error: string | null;
+  /** cancelled: the provider says that it has ended; missing: it knows no such subscription; null: still to be ended. */
+  outcome: 'cancelled' | 'missing' | null;
+  finished_at: NullableTimestamp;
+}
+
+/** How far the subscriptions have been compared with the payment provider, so that what was never told is noticed. */
+export interface PaymentComparisonsTable {
+  /** provider: what is kept there is looked for here; account: the other way round. */
+  side: string;
+  /** The subscription behind which the next page begins; null: at the beginning. */
+  cursor: string | null;
+  /** When the next page is due; until then it is with whoever has claimed it. */
+  next_at: Timestamp;
+  /** Why the last page could not be compared. */
+  error: string | null;
+  /** When the last page was last compared. */
+  completed_at: NullableTimestamp;
 }
 
 /** What the payment provider told, once per event: stored before it is applied, so that a crash in between loses nothing. Only what it is about is kept; how that stands is asked for when it is applied. */
@@ -351,6 +386,8 @@ export interface CreditsDatabase {
   credit_pricing: CreditPricingTable;
   credit_reservations: CreditReservationsTable;
   credit_transactions: CreditTransactionsTable;
+  payment_cancellations: PaymentCancellationsTable;
+  payment_comparisons: PaymentComparisonsTable;
   payment_events: PaymentEventsTable;
   payment_refunds: PaymentRefundsTable;
   subscription_tier_versions: SubscriptionTierVersionsTable;

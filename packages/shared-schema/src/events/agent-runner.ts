@@ -53,6 +53,13 @@ export const runWaiting = runEvent('run.waiting', {
 export const runPaused = runEvent('run.paused', { reason: z.enum(['user', 'credits']) });
 /** Back in the waiting line after it waited or was paused; run.started follows when a worker has it. */
 export const runResumed = runEvent('run.resumed', { after: z.enum(['waiting_input', 'paused']) });
+/** Its sandbox is gone. The workspace is put back in another as the last step left it, and what ran goes on there. */
+export const runSessionLost = runEvent('run.session_lost', {
+  /** The one that is gone. */
+  session_no: z.number().int().positive(),
+  code: z.enum(['out_of_memory', 'disk_full', 'evicted', 'node_lost', 'deadline', 'unreachable', 'ended']),
+  message: z.string(),
+});
 const question = {
   question_id: uuid,
   step_id: uuid,
@@ -121,6 +128,7 @@ export const agentRunnerEvents = [
   runResumed,
   runQuestionAsked,
   runQuestionAnswered,
+  runSessionLost,
   stepStarted,
   stepCompleted,
   stepFailed,

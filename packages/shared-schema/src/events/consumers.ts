@@ -19,7 +19,15 @@ import {
 } from './credits.ts';
 import type { EventDefinition } from './envelope.ts';
 import { scheduleFired } from './scheduler.ts';
-import { researchItemCancelled, researchItemRequested } from './wide-research.ts';
+import {
+  researchCancelled,
+  researchCompleted,
+  researchFailed,
+  researchItemCancelled,
+  researchItemCompleted,
+  researchItemRequested,
+  researchStarted,
+} from './wide-research.ts';
 
 /**
  * Who listens to what, by the name of the durable without its service. The server's permissions are made from it:
@@ -47,6 +55,11 @@ export const eventConsumers: Readonly<Record<ServiceName, Readonly<Record<string
     'run-failed': runFailed,
     'run-cancelled': runCancelled,
     'run-timed-out': runTimedOut,
+    'research-started': researchStarted,
+    'research-item-completed': researchItemCompleted,
+    'research-completed': researchCompleted,
+    'research-failed': researchFailed,
+    'research-cancelled': researchCancelled,
   },
   connectors: { 'forget-user': userDeleted },
   'wide-research': { 'forget-user': userDeleted },

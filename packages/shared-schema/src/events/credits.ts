@@ -126,6 +126,7 @@ export const subscriptionChanged = defineEvent({
       'change_withdrawn',
       'payment_failed',
       'payment_recovered',
+      'time_zone_changed',
       'ended',
     ]),
     status: z.enum(['trialing', 'active', 'past_due', 'ended']),

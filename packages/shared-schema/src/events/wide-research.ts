@@ -15,7 +15,10 @@ const researchEvent = <Shape extends z.ZodRawShape>(type: `${string}.${string}`,
     aggregate: 'research',
     data: z.object({
       research_id: uuid,
-      /** The run that started this research, whose hold its items draw on; null when a user or schedule did. */
+      /**
+       * The root of the run that started this research, whose hold its items draw on; null when a user or schedule did: it has
+       * a hold of its own then.
+       */
       run_id: uuid.nullable(),
       ...shape,
     }),
@@ -47,7 +50,7 @@ export const researchItemRequested = researchEvent('research.item_requested', {
 });
 /** Asks agent-runner to end the run of one item. */
 export const researchItemCancelled = researchEvent('research.item_cancelled', item);
-/** An item has an answer. It is billed once, by item id. */
+/** An item has an answer. It is billed once, by item id, at the price of `wide_research.item`. */
 export const researchItemCompleted = researchEvent('research.item_completed', {
   item_id: uuid,
   item_index: count,

@@ -41,7 +41,8 @@ export const creditsText = z
   .string()
   .regex(/^\d{1,12}(\.\d{1,6})?$/, 'a decimal number of credits with at most six decimals, as a string');
 
-const shown = z.string().regex(/^-?\d+(\.\d{1,6})?$/);
+/** An amount of credits as it is shown; below zero where more was used than there was. */
+export const shownCredits = z.string().regex(/^-?\d+(\.\d{1,6})?$/);
 const keyed = z
   .string()
   .regex(/^[A-Za-z_][A-Za-z0-9_-]{0,63}$/, 'a letter, then up to 63 of A-Z a-z 0-9 _ -');
@@ -59,6 +60,14 @@ export const playbookInput = z.strictObject({
   default: z.union([z.string(), z.number(), z.boolean()]).optional(),
 });
 
+/** Makes a call that has failed again, so often at most, after a pause that doubles each time up to a minute. */
+export const stepRetry = z.strictObject({
+  /** Calls in all. */
+  attempts: z.number().int().min(2).max(10),
+  /** The first pause. */
+  backoff_seconds: z.number().min(0).max(60).default(1),
+});
+
 /** One step. `with` is the tool's own input; its strings may hold `${{ … }}` references. */
 export const playbookStep = z.strictObject({
   id: keyed,
@@ -70,6 +79,8 @@ export const playbookStep = z.strictObject({
   artifacts: z.array(workspacePath).max(100).default([]),
   /** The run fails when a required step fails; what needs a failed optional step is skipped. */
   required: z.boolean().default(true),
+  /** Only for calls that may be made again without anything happening twice: those that read, models, searches. */
+  retry: stepRetry.optional(),
 });
 
 /** A list of steps whose order follows from `needs` and from references to outputs of other steps. */
@@ -81,13 +92,15 @@ export const playbookSchema = z.strictObject({
 });
 export type PlaybookBody = z.infer<typeof playbookSchema>;
 
+export const fileName = z
+  .string()
+  .min(1)
+  .max(255)
+  .refine((name) => !/[/\\\0]/.test(name) && name !== '.' && name !== '..', 'a file name without a path');
+
 /** A file given to a run; the name is the last part of a path. */
 export const fileInput = z.strictObject({
-  filename: z
-    .string()
-    .min(1)
-    .max(255)
-    .refine((name) => !/[/\\\0]/.test(name) && name !== '.' && name !== '..', 'a file name without a path'),
+  filename: fileName,
   content_base64: z.base64(),
 });
 
@@ -101,13 +114,22 @@ export const approvalPolicy = z.union([
 ]);
 export type ApprovalPolicy = z.infer<typeof approvalPolicy>;
 
+/** A file that is stored already: an upload, or what another run of the same user has left. */
+export const artifactInput = z.strictObject({
+  artifact_id: uuid,
+  /** Without it the last part of the artifact's name. */
+  filename: fileName.optional(),
+});
+
 export const createRunBody = z.strictObject({
   /** Checked by the service itself, so that an error can name the step. */
   playbook: playbookSchema.optional(),
   goal: z.string().min(1).max(20_000).optional(),
   mode: agentMode.optional(),
   title: z.string().min(1).max(200).optional(),
-  inputs: z.record(keyed, z.union([z.string(), z.number(), z.boolean(), fileInput])).default({}),
+  inputs: z
+    .record(keyed, z.union([z.string(), z.number(), z.boolean(), fileInput, artifactInput]))
+    .default({}),
   /** The most this run may spend; caps the hold and every extension of it. */
   budget: creditsText.optional(),
   approvals: approvalPolicy.default('destructive'),
@@ -173,7 +195,7 @@ export const runView = z.object({
     completed: z.number().int(),
     failed: z.number().int(),
   }),
-  credits: z.object({ held: shown, consumed: shown, budget: shown.nullable() }),
+  credits: z.object({ held: shownCredits, consumed: shownCredits, budget: shownCredits.nullable() }),
   output: z.unknown(),
   error: runFailure.nullable(),
   created_at: timestamp,
@@ -198,8 +220,10 @@ export const stepView = z.object({
   input: z.unknown(),
   output: z.unknown(),
   usage: z.array(usageLine),
-  cost: shown,
+  cost: shownCredits,
   duration_ms: z.number().int().nullable(),
+  /** How calls of this step ended that were made again; their usage is part of the step's. */
+  tries: z.array(z.object({ code: z.string(), message: z.string() })),
   error: runFailure.nullable(),
   started_at: timestamp.nullable(),
   finished_at: timestamp.nullable(),
@@ -207,11 +231,14 @@ export const stepView = z.object({
 export type StepView = z.infer<typeof stepView>;
 export const stepPage = z.object({ items: z.array(stepView), next_after: z.number().int().nullable() });
 
+export const artifactKind = z.enum(['input', 'output', 'workspace', 'log', 'upload']);
+
 export const artifactView = z.object({
   id: uuid,
-  run_id: uuid,
+  /** Null for an upload. */
+  run_id: uuid.nullable(),
   step_id: uuid.nullable(),
-  kind: z.enum(['input', 'output', 'workspace', 'log']),
+  kind: artifactKind,
   name: z.string(),
   media_type: z.string(),
   size_bytes: z.number().int(),
@@ -310,11 +337,34 @@ export const listQuestionsQuery = z.object({
 /** Of an approval the answer is `approve` or `deny`. */
 export const answerBody = z.strictObject({ answer: z.json() });
 
+/** Several values of one query parameter, with commas between them. */
+const listOf = <Value extends z.ZodType<string, string>>(value: Value) =>
+  z
+    .string()
+    .max(300)
+    .transform((text) => text.split(','))
+    .pipe(z.array(value).min(1).max(20));
+
 export const runParams = z.object({ id: uuid });
 export const listRunsQuery = z.object({
   limit: z.coerce.number().int().min(1).max(100).default(20),
   cursor: z.string().max(500).optional(),
-  status: runStatus.optional(),
+  /** One or several with commas: `running,paused`. */
+  status: listOf(runStatus).optional(),
+  mode: listOf(agentMode).optional(),
+  kind: z.enum(['playbook', 'goal']).optional(),
+  /** Made at this moment or later. */
+  created_after: timestamp.optional(),
+  /** Made before this moment. */
+  created_before: timestamp.optional(),
+  /** The runs right below this one. */
+  parent_run_id: uuid.optional(),
+  /** The whole tree of a run, itself included. */
+  root_run_id: uuid.optional(),
+  /** Forks and retries of a run. */
+  forked_from: uuid.optional(),
+  /** True: only runs of their own, none below another. */
+  roots_only: z.stringbool().optional(),
 });
 /** Pages of numbered rows: everything after `after`, at most `limit`. */
 export const numberedQuery = z.object({

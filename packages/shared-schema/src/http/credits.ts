@@ -157,6 +157,9 @@ export type SubscriptionView = z.infer<typeof subscriptionView>;
 /** `free` cancels at the end of the period; the present tier takes a change back. */
 export const chooseTierBody = z.strictObject({ tier: z.string().regex(/^[a-z][a-z0-9_-]{0,39}$/) });
 
+/** In which zone the months of credits are counted, by its IANA name: `Europe/Zurich`. */
+export const subscriptionPatch = z.strictObject({ time_zone: z.string().min(1).max(64) });
+
 /** Below which amounts the caller is told; null goes back to what the tier says. */
 export const alertsBody = z.strictObject({ thresholds: lowThresholds.nullable() });
 

@@ -1,6 +1,6 @@
 import type { SandboxSession } from '../sandbox/driver.ts';
 import { SandboxError } from '../sandbox/errors.ts';
-import { type ObjectStore, ObjectStoreError } from '../storage/object-store.ts';
+import { type ObjectStore, ObjectStoreError, type StoredObject } from '../storage/object-store.ts';
 import type { NewArtifact } from '../store/advance.ts';
 import { mediaTypeOf } from '../tools/media-type.ts';
 import { derivedId } from './derived-id.ts';
@@ -14,6 +14,22 @@ export class ArtifactFailure extends Error {
     super(message);
     this.code = code;
   }
+}
+
+const snapshotName = '.swissbrain/workspace.tar';
+
+/** The row of a stored workspace. */
+export function workspaceArtifact(runId: string, saved: StoredObject): NewArtifact {
+  return {
+    id: derivedId(runId, snapshotName, saved.sha256),
+    stepId: null,
+    kind: 'workspace',
+    name: snapshotName,
+    mediaType: 'application/x-tar',
+    sizeBytes: saved.size,
+    sha256: saved.sha256,
+    storageKey: saved.key,
+  };
 }
 
 export interface KeepFiles {

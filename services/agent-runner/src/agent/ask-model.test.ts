@@ -2,10 +2,10 @@ import { systemClock } from '@swissbrain/service-kit/clock';
 import { parseConfig } from '@swissbrain/service-kit/config';
 import { createLogger } from '@swissbrain/service-kit/logger';
 import { type ModelServer, startModelServer } from '@swissbrain/testkit/model-server';
-import { jsonSchema, Output } from 'ai';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { z } from 'zod';
 import { configSchema } from '../config.ts';
+import { createLlmTool } from '../tools/llm.ts';
+import type { ToolContext } from '../tools/tool.ts';
 import { askModel, type Question } from './ask-model.ts';
 import { chooseModels, type Models } from './models.ts';
 
@@ -178,11 +178,39 @@ describe.each(['openai', 'anthropic', 'openai-compatible'] as const)('asking mod
   });
 });
 
-describe('structured output', () => {
-  it('comes as an object that follows the schema; what does not is asked for again', async () => {
-    const schema = z.toJSONSchema(z.strictObject({ city: z.string() })) as Parameters<typeof jsonSchema>[0];
-    const output = Output.object({ schema: jsonSchema(schema) });
-    first.script = [{ text: 'Bern, I think' }, { text: '{"city":"Bern"}' }];
-    expect(await ask(modelsOf('openai'), { output })).toMatchObject({ object: { city: 'Bern' }, tries: 2 });
-  });
+describe.each(['openai', 'anthropic', 'openai-compatible'] as const)(
+  'structured output of %s',
+  (provider) => {
+    it('follows the schema, which the model is told; an answer that does not is asked for again', async () => {
+      const tool = createLlmTool({ models: modelsOf(provider) }, systemClock);
+      const input = tool.input.parse({
+        prompt: 'Where?',
+        schema: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] },
+      });
+      const call = () =>
+        tool.run(input, {
+          ...{ runId: 'run', signal: new AbortController().signal },
+          log: createLogger({ service: 'test', level: 'silent' }),
+        } as unknown as ToolContext);
+      first.script = [{ text: 'Bern, I think' }, { text: '{"town":"Bern"}' }, { text: '{"city":"Bern"}' }];
+      expect(await call()).toMatchObject({ output: { object: { city: 'Bern' } } });
+      expect(first.requests).toHaveLength(3);
+      expect(JSON.stringify(first.requests[0]?.body)).toContain('"city":{"type":"string"}');
+      first.script = [{ text: '{"city": 7}' }];
+      second.script = [{ text: 'no' }];
+      expect(await call()).toMatchObject({ usage: [], failure: { code: 'model_answer_invalid' } });
+    });
+  },
+);
+
+it('takes no schema that is none, or that could be used to stall', () => {
+  const tool = createLlmTool({ reason: 'none' }, systemClock);
+  const problem = (schema: unknown) =>
+    tool.input.safeParse({ prompt: 'x', schema }).error?.issues[0]?.message;
+  expect(problem({ type: 'object', properties: { a: { type: 'string' } } })).toBeUndefined();
+  expect(problem({ type: 'string' })).toContain('object');
+  expect(problem({ type: 'object', properties: { a: { type: 'nonsense' } } })).toContain('JSON Schema');
+  expect(problem({ type: 'object', properties: { a: { type: 'string', pattern: '(a+)+$' } } })).toContain(
+    'patterns',
+  );
 });

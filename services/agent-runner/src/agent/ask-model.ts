@@ -1,7 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '@swissbrain/service-kit/clock';
 import type { Logger } from '@swissbrain/service-kit/logger';
-import { annotateSpan, inSpan } from '@swissbrain/service-kit/trace-context';
 import {
   generateText,
   type Instructions,
@@ -13,7 +11,9 @@ import {
 } from 'ai';
 import type { ModelTokens } from '../domain/model-tokens.ts';
 import type { AskedCall } from './goal-messages.ts';
-import { AnswerCut, classifyFailure, type ModelFailure } from './model-failure.ts';
+import { AnswerCut, type ModelFailure } from './model-failure.ts';
+import { callWithRetries } from './model-retries.ts';
+import { inChatSpan } from './model-spans.ts';
 import type { Model, RetrySettings } from './models.ts';
 
 /** One question to the models of a mode. */
@@ -32,6 +32,8 @@ export interface Question {
   readonly signal: AbortSignal;
   readonly clock: Clock;
   readonly log: Logger;
+  /** What an answer costs, in micro-credits, for its span. */
+  readonly priceOf?: (model: Model, tokens: ModelTokens) => bigint;
   /** Takes text as it comes; `restart` when a new try begins anew. */
   readonly onText?: (text: string, restart: boolean) => void;
 }
@@ -43,6 +45,8 @@ export interface ModelAnswer {
   readonly object?: unknown;
   readonly tokens: ModelTokens;
   readonly finishReason: string;
+  /** As the provider calls the answer, and the model that gave it. */
+  readonly response: { readonly id: string; readonly modelId: string };
 }
 
 /** An answer with the model that gave it, or why there is none. */
@@ -74,20 +78,21 @@ function cached(
   };
 }
 
+function limitsOf(model: Model, question: Question) {
+  const { maxOutputTokens = model.maxOutputTokens, temperature = model.temperature } = question;
+  return { maxOutputTokens: Math.min(maxOutputTokens, model.maxOutputTokens), temperature };
+}
+
 function optionsOf(model: Model, question: Question, abortSignal: AbortSignal) {
-  const {
-    tools,
-    output,
-    maxOutputTokens = model.maxOutputTokens,
-    temperature = model.temperature,
-  } = question;
+  const { tools, output } = question;
+  const { maxOutputTokens, temperature } = limitsOf(model, question);
   return {
     model: model.model,
     ...cached(model, question),
     ...(tools && Object.keys(tools).length > 0 ? { tools } : {}),
     ...(output ? { output } : {}),
     ...(temperature === undefined ? {} : { temperature }),
-    maxOutputTokens: Math.min(maxOutputTokens, model.maxOutputTokens),
+    maxOutputTokens,
     maxRetries: 0,
     abortSignal,
   };
@@ -118,6 +123,7 @@ async function whole(model: Model, question: Question, signal: AbortSignal): Pro
     ...(question.output ? { object: result.output } : {}),
     tokens: tokensOf(result.usage),
     finishReason: result.finishReason,
+    response: result.response,
     raw: result.rawFinishReason,
   });
 }
@@ -137,8 +143,8 @@ async function streamed(model: Model, question: Question, signal: AbortSignal): 
       text += part.text;
     } else if (part.type === 'tool-call') calls.push(asked(part));
     else if (part.type === 'finish-step') {
-      const { finishReason, rawFinishReason: raw } = part;
-      answer = { text, calls, tokens: tokensOf(part.usage), finishReason, raw };
+      const { finishReason, rawFinishReason: raw, response } = part;
+      answer = { text, calls, tokens: tokensOf(part.usage), finishReason, response, raw };
     }
   }
   signal.throwIfAborted();
@@ -147,70 +153,32 @@ async function streamed(model: Model, question: Question, signal: AbortSignal): 
   return finished(answer);
 }
 
-/** One call in a span of its own, with the attributes of OpenTelemetry's conventions for generative AI. */
+/** One call in a span of its own. */
 function tryOnce(model: Model, question: Question, signal: AbortSignal): Promise<ModelAnswer> {
-  const attributes = {
-    'gen_ai.operation.name': 'chat',
-    'gen_ai.provider.name': model.provider,
-    'gen_ai.request.model': model.name,
-    'gen_ai.request.max_tokens': model.maxOutputTokens,
-    'gen_ai.conversation.id': question.runId,
+  const { maxOutputTokens: maxTokens, temperature } = limitsOf(model, question);
+  const call = {
+    ...{ model, runId: question.runId, maxTokens, temperature },
+    outputType: question.output ? ('json' as const) : ('text' as const),
+    nowMs: question.clock.now().getTime(),
   };
-  return inSpan(`chat ${model.name}`, 'client', undefined, attributes, async () => {
+  return inChatSpan(call, async (told) => {
     const answer = await (model.stream && !question.output
       ? streamed(model, question, signal)
       : whole(model, question, signal));
-    const { tokens } = answer;
-    annotateSpan({
-      'gen_ai.response.finish_reasons': [answer.finishReason],
-      'gen_ai.usage.input_tokens': tokens.input + tokens.cacheRead + tokens.cacheWrite,
-      'gen_ai.usage.output_tokens': tokens.output,
-      'gen_ai.usage.cache_read.input_tokens': tokens.cacheRead,
-      'gen_ai.usage.cache_creation.input_tokens': tokens.cacheWrite,
-    });
+    told(answer, question.priceOf?.(model, answer.tokens));
     return answer;
   });
-}
-
-/** Between half and all of what has doubled with each try, so that runs that failed together do not come back together. */
-function pauseOf(retry: RetrySettings, attempt: number): number {
-  const longest = Math.min(retry.waitMs * 2 ** attempt, retry.longestWaitMs);
-  return longest * (0.5 + Math.random() / 2);
 }
 
 /** Asks one model until it answers or a further try would not help. */
 async function askOne(model: Model, question: Question): Promise<Outcome> {
   const { retry, signal, clock, log } = question;
-  for (let attempt = 0; ; attempt += 1) {
-    const timeout = AbortSignal.timeout(model.timeoutMs);
-    let failure: ModelFailure;
-    try {
-      const answer = await tryOnce(model, question, AbortSignal.any([signal, timeout]));
-      return { kind: 'answer', model, tries: attempt + 1, ...answer };
-    } catch (error) {
-      signal.throwIfAborted();
-      failure = timeout.aborted
-        ? {
-            code: 'model_timeout',
-            message: `the model did not answer within ${model.timeoutMs / 1_000} seconds`,
-            remedy: 'again',
-            retryAfterMs: null,
-          }
-        : classifyFailure(error, clock.now().getTime());
-    }
-    log.info(
-      { model: model.name, code: failure.code, reason: failure.message, attempt },
-      'a model call failed',
-    );
-    const pause = Math.max(failure.retryAfterMs ?? 0, pauseOf(retry, attempt));
-    if (failure.remedy !== 'again' || attempt >= retry.retries || pause > retry.longestWaitMs) {
-      return { kind: 'failure', failure, tries: attempt + 1 };
-    }
-    await delay(pause, undefined, { signal }).catch((error: unknown) => {
-      signal.throwIfAborted();
-      throw error;
-    });
-  }
+  const { name, timeoutMs } = model;
+  const called = await callWithRetries({ name, timeoutMs, retry, signal, clock, log }, (within) =>
+    tryOnce(model, question, within),
+  );
+  if (called.kind === 'failure') return called;
+  return { kind: 'answer', model, tries: called.tries, ...called.value };
 }
 
 /**

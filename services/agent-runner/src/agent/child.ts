@@ -3,6 +3,8 @@ import { createRunBody } from '@swissbrain/shared-schema/http/agent-runner';
 import type { PreparedRun } from '../operations/prepare-run.ts';
 import { prepareRun } from '../operations/prepare-run.ts';
 import { readChild, startChild } from '../operations/start-child.ts';
+import { storeGiven } from '../operations/store-given.ts';
+import { loadPayload } from '../storage/payloads.ts';
 import type { ChildOutcome, ChildRequest } from '../tools/tool.ts';
 import { derivedId } from './derived-id.ts';
 import type { RunContext } from './run-context.ts';
@@ -30,7 +32,9 @@ async function prepare(
   }
   try {
     const modelReason = 'reason' in choice ? choice.reason : null;
-    return await prepareRun(context.run.user_id, body.data, { tools, objects, modelReason }, id);
+    const { user_id: userId } = context.run;
+    const prepared = await prepareRun(userId, body.data, { tools, objects, modelReason }, { id });
+    return await storeGiven(objects, userId, prepared);
   } catch (error) {
     if (!(error instanceof AppError) || error.status >= 500) throw error;
     return failed(error.code, error.message);
@@ -46,7 +50,7 @@ export async function runChild(
   stepId: string,
   request: ChildRequest,
 ): Promise<ChildOutcome> {
-  const { database, claim, tools, waits } = context;
+  const { database, objects, signal, claim, tools, waits } = context;
   const runId = derivedId('child', stepId);
   if (!(await readChild(database, runId))) {
     const prepared = await prepare(context, runId, request);
@@ -61,7 +65,7 @@ export async function runChild(
   return {
     runId,
     status: ended.status,
-    output: ended.output,
+    output: await loadPayload(objects, ended.output, ended.output_ref, signal),
     error:
       ended.error_code === null
         ? null

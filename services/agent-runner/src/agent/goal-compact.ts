@@ -1,5 +1,5 @@
-import { usageOfTokens } from '../domain/model-tokens.ts';
-import { dearestUsage } from '../domain/usage.ts';
+import { addTokens, usageOfTokens } from '../domain/model-tokens.ts';
+import { dearestUsage, priceUsage } from '../domain/usage.ts';
 import { askModel } from './ask-model.ts';
 import { messageRow, shorten, toModelMessage } from './goal-messages.ts';
 import { append, type GoalState } from './goal-state.ts';
@@ -72,6 +72,7 @@ export async function sumUp(state: GoalState, limits: ViewLimits): Promise<boole
     ...{ models: candidates, retry: models.retry, instructions, messages: [{ role: 'user', content }] },
     ...{ maxOutputTokens: Math.min(summaryTokens, mode.limits.max_output_tokens ?? summaryTokens) },
     ...{ runId: run.id, signal, clock, log: logger },
+    priceOf: (model, tokens) => priceUsage(usageOfTokens(model, tokens), budget.prices),
   });
   const durationMs = Math.round(clock.monotonicMs() - startedAt);
   if (outcome.kind === 'failure' || outcome.text.trim() === '') {
@@ -91,6 +92,7 @@ export async function sumUp(state: GoalState, limits: ViewLimits): Promise<boole
     return false;
   }
   const { text, model, tokens } = outcome;
+  state.tokens = addTokens(state.tokens, tokens);
   const entry = append(state, { role: 'system', content: { kind: 'summary', through, text } });
   await finishGoalStep(state, step, {
     output: { text, model: model.name, tokens },

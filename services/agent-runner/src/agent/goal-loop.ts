@@ -1,6 +1,7 @@
-import { inSpan } from '@swissbrain/service-kit/trace-context';
+import { annotateSpan, failSpan, inSpan } from '@swissbrain/service-kit/trace-context';
 import { finishPlanning } from '../operations/claims.ts';
 import { loadConversation, loadOutputs } from '../operations/load-conversation.ts';
+import { storePayload } from '../storage/payloads.ts';
 import type { StepRow } from '../store/steps.ts';
 import { readConversation } from './goal-messages.ts';
 import { callModel } from './goal-model.ts';
@@ -8,6 +9,7 @@ import { nudgeBefore } from './goal-nudge.ts';
 import type { GoalState } from './goal-state.ts';
 import { runAskedCalls } from './goal-tools.ts';
 import { nextTurn } from './goal-turns.ts';
+import { costAttribute, usageAttributes } from './model-spans.ts';
 import type { RunContext } from './run-context.ts';
 import { RunFailed, RunStopped } from './stops.ts';
 
@@ -22,7 +24,9 @@ async function converse(state: GoalState): Promise<void> {
     const next = nextTurn(state.log);
     if (next.turn === 'done') {
       const artifacts = await loadOutputs(database, context.run.id);
-      await finishPlanning(database, claim, { text: next.text, artifacts });
+      const output = { text: next.text, artifacts };
+      const stored = await storePayload(context.objects, context.run.user_id, output, context.signal);
+      await finishPlanning(database, claim, output, stored);
       return;
     }
     if (next.turn === 'tools') {
@@ -44,17 +48,37 @@ async function converse(state: GoalState): Promise<void> {
 export async function runGoal(context: RunContext, rows: readonly StepRow[]): Promise<void> {
   const { choice, run } = context;
   if ('reason' in choice) throw new RunFailed('model_not_configured', choice.reason);
-  const log = readConversation(await loadConversation(context.database, run.id));
+  const log = readConversation(await loadConversation(context, run.id));
   const state: GoalState = {
     ...{ context, models: choice.models, log },
     known: new Map(rows.map((row) => [row.step_key, row])),
     nextIndex: rows.length,
     modelCalls: log.filter(({ message }) => message.role === 'assistant').length,
+    tokens: { input: 0, cacheRead: 0, cacheWrite: 0, output: 0, reasoning: 0 },
   };
+  const [first] = choice.models.forMode(run.mode);
   const attributes = {
     'gen_ai.operation.name': 'invoke_agent',
     'gen_ai.agent.name': run.mode,
     'gen_ai.conversation.id': run.id,
+    ...(first ? { 'gen_ai.provider.name': first.provider, 'gen_ai.request.model': first.name } : {}),
   };
-  await inSpan(`invoke_agent ${run.mode}`, 'internal', undefined, attributes, () => converse(state));
+  const spentBefore = context.budget.spent;
+  const stopped = await inSpan(`invoke_agent ${run.mode}`, 'internal', undefined, attributes, async () => {
+    try {
+      await converse(state);
+      return null;
+    } catch (error) {
+      // To wait for the user or to hand a run over is no error.
+      if (error instanceof RunStopped) return error;
+      if (error instanceof RunFailed) failSpan(error.code, error.code);
+      throw error;
+    } finally {
+      annotateSpan({
+        ...usageAttributes(state.tokens),
+        ...costAttribute(context.budget.spent - spentBefore),
+      });
+    }
+  });
+  if (stopped) throw stopped;
 }

@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import type { ModelMessage } from 'ai';
 import { z } from 'zod';
+import { jsonText, ordered, storableText } from '../domain/payload.ts';
 import type { NewMessage } from '../store/advance.ts';
 import type { MessageRow } from '../store/messages.ts';
 import type { RunContext } from './run-context.ts';
@@ -74,15 +76,10 @@ export function readConversation(rows: readonly MessageRow[]): LogEntry[] {
   }));
 }
 
-/** Keys in one order: rows do not keep the model's, and a changed prompt would miss the provider's cache. */
-export function ordered(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(ordered);
-  if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return Object.fromEntries(entries.map(([key, inner]) => [key, ordered(inner)]));
-}
-
-/** Providers take objects only; arguments that were none have been refused, and are shown as what they were. */
+/**
+ * Providers take objects only; arguments that were none have been refused, and are shown as what they were. Keys in one
+ * order: rows do not keep the model's, and a changed prompt would miss the provider's cache.
+ */
 const shownInput = (input: unknown) =>
   typeof input === 'object' && input !== null && !Array.isArray(input)
     ? ordered(input)
@@ -92,15 +89,21 @@ const shownInput = (input: unknown) =>
 export function toModelMessage(message: GoalMessage): ModelMessage | null {
   switch (message.role) {
     case 'assistant': {
-      const content = message.content.flatMap((part) => {
-        if (part.type === 'cut') return [];
-        return [part.type === 'tool-call' ? { ...part, input: shownInput(part.input) } : part];
-      });
+      const content = message.content
+        .filter((part) => part.type !== 'cut')
+        .map((part) =>
+          part.type === 'text'
+            ? part
+            : { ...part, toolName: shownName(part.toolName), input: shownInput(part.input) },
+        );
       // Providers refuse an answer without content; an empty one is followed by a nudge that speaks of it.
       return content.length === 0 ? null : { role: 'assistant', content };
     }
     case 'tool':
-      return { role: 'tool', content: message.content };
+      return {
+        role: 'tool',
+        content: message.content.map((part) => ({ ...part, toolName: shownName(part.toolName) })),
+      };
     case 'user':
       return {
         role: 'user',
@@ -111,17 +114,32 @@ export function toModelMessage(message: GoalMessage): ModelMessage | null {
   }
 }
 
+const callIdPattern = /^[A-Za-z0-9_-]{1,40}$/;
+
+/** Ids of one provider may be none for another that stands in for it later. */
+function callId(given: string, place: number): string {
+  if (given === '') return `call-${place}`;
+  if (callIdPattern.test(given)) return given;
+  return `call_${createHash('sha256').update(given).digest('hex').slice(0, 24)}`;
+}
+
+/** Names that a model has made up may be none that a provider takes back. */
+const shownName = (name: string) => name.replaceAll(/[^A-Za-z0-9_-]/g, '_').slice(0, 64) || 'unnamed';
+
 /** The model's answer as a message. Ids of calls are made unique: results are told apart by them. */
 export function assistantMessage(text: string, calls: readonly AskedCall[], cut: boolean): GoalMessage {
   const seen = new Set<string>();
   const unique = calls.map((call, place) => {
-    const free = call.toolCallId !== '' && !seen.has(call.toolCallId);
-    const toolCallId = free ? call.toolCallId : `${call.toolCallId || 'call'}-${place}`;
+    const id = callId(call.toolCallId, place);
+    const toolCallId = seen.has(id) ? `${id.slice(0, 32)}-${place}` : id;
     seen.add(toolCallId);
-    return { type: 'tool-call' as const, ...call, toolCallId };
+    // As the row will have it: a successor shows the model the same.
+    const input: unknown = JSON.parse(jsonText(call.input));
+    return { type: 'tool-call' as const, ...call, input, toolCallId };
   });
   const content = [
-    ...(text === '' ? [] : [{ type: 'text' as const, text }]),
+    // Blank words before a call are common, and refused by Anthropic in what it is shown again.
+    ...(text.trim() === '' ? [] : [{ type: 'text' as const, text: storableText(text) }]),
     ...unique,
     ...(cut && calls.length === 0 ? [{ type: 'cut' as const }] : []),
   ];
@@ -133,7 +151,7 @@ export function toolMessage(
   call: AskedCall,
   outcome: { readonly text: string; readonly failed: boolean; readonly whole?: string | undefined },
 ): GoalMessage {
-  const text = shorten(outcome.text, maxResultCharacters, outcome.whole);
+  const text = shorten(storableText(outcome.text), maxResultCharacters, outcome.whole);
   const { toolCallId, toolName } = call;
   const output = outcome.failed
     ? { type: 'error-text' as const, value: text }
@@ -146,7 +164,9 @@ export function shorten(text: string, limit: number, whole?: string): string {
   if (text.length <= limit) return text;
   const half = Math.floor(limit / 2);
   const where = whole === undefined ? '' : `; the whole text is in ${whole}`;
-  return `${text.slice(0, half)}\n… ${text.length - 2 * half} characters left out${where} …\n${text.slice(-half)}`;
+  const gone = `… ${text.length - 2 * half} characters left out${where} …`;
+  // A cut may go through a pair of surrogates, which is no text.
+  return `${text.slice(0, half)}\n${gone}\n${text.slice(-half)}`.toWellFormed();
 }
 
 /** The row of a message. */

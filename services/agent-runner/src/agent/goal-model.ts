@@ -1,8 +1,10 @@
-import { type ToolSet, tool } from 'ai';
+import { jsonSchema, type ToolSet, tool } from 'ai';
 import { allowsTool } from '../domain/mode.ts';
-import { estimateTokens, usageOfTokens } from '../domain/model-tokens.ts';
-import { dearestUsage } from '../domain/usage.ts';
+import { addTokens, estimateTokens, usageOfTokens } from '../domain/model-tokens.ts';
+import { dearestUsage, priceUsage } from '../domain/usage.ts';
 import type { StepRow } from '../store/steps.ts';
+import { modelSchemaOf } from '../tools/model-schema.ts';
+import { inputSchemaOf } from '../tools/registry.ts';
 import type { Tool } from '../tools/tool.ts';
 import { askModel, type Outcome } from './ask-model.ts';
 import { sumUp } from './goal-compact.ts';
@@ -15,20 +17,29 @@ import { worstCases } from './models.ts';
 import type { RunContext } from './run-context.ts';
 import { RunFailed } from './stops.ts';
 
+/** OpenAI takes no more in one request; our own come before those of MCP servers. */
+const mostTools = 128;
+
 /** The tools that the model of this run may call: of its mode, offered to models and usable here. */
 function offeredTools({ tools, mode }: RunContext): readonly Tool[] {
-  return tools.list().filter((each) => each.offered && allowsTool(mode, each) && each.unavailable() === null);
+  return tools
+    .list()
+    .filter((each) => each.offered && allowsTool(mode, each) && each.unavailable() === null)
+    .slice(0, mostTools);
 }
 
 /** The tools for the model, without anything that would run them: the loop does that. */
 function toolSet(tools: readonly Tool[]): ToolSet {
   return Object.fromEntries(
-    tools.map(({ name, description, input }) => [name, tool({ description, inputSchema: input })]),
+    tools.map((each) => [
+      each.name,
+      tool({ description: each.description, inputSchema: jsonSchema(modelSchemaOf(inputSchemaOf(each))) }),
+    ]),
   );
 }
 
-/** Bytes that a tool takes of the prompt beside its description, about. */
-const bytesPerTool = 700;
+/** Bytes that a tool takes of the prompt beside its name, description and schema, about. */
+const bytesPerTool = 100;
 /** Of what is free for the conversation. */
 const softShare = 0.6;
 /** Prompts that a provider refuses as too long, before the run gives up. */
@@ -38,7 +49,9 @@ const shorteningShare = 0.6;
 
 /** Tokens of everything but the conversation. */
 function overheadOf({ mode }: RunContext, tools: readonly Tool[]): number {
-  const described = tools.reduce((sum, { description }) => sum + description.length + bytesPerTool, 0);
+  const described = tools
+    .map((each) => `${each.name}${each.description}${JSON.stringify(modelSchemaOf(inputSchemaOf(each)))}`)
+    .reduce((sum, text) => sum + Buffer.byteLength(text) + bytesPerTool, 0);
   return estimateTokens(Buffer.byteLength(mode.instructions) + described);
 }
 
@@ -80,6 +93,7 @@ async function ask(
       ...{ instructions: mode.instructions, tools },
       ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
       ...{ runId: run.id, signal, clock, log, onText: live.add },
+      priceOf: (model, tokens) => priceUsage(usageOfTokens(model, tokens), context.budget.prices),
     });
   } finally {
     live.close();
@@ -173,4 +187,5 @@ async function keepAnswer(
     artifacts: [],
   });
   state.modelCalls += 1;
+  state.tokens = addTokens(state.tokens, tokens);
 }

@@ -1,3 +1,4 @@
+import type { ModelTokens } from '../domain/model-tokens.ts';
 import type { StepRow } from '../store/steps.ts';
 import type { GoalMessage, LogEntry } from './goal-messages.ts';
 import type { Models } from './models.ts';
@@ -14,6 +15,8 @@ export interface GoalState {
   /** Number of the next new step. */
   nextIndex: number;
   modelCalls: number;
+  /** Of the answers that this worker got. */
+  tokens: ModelTokens;
 }
 
 /**

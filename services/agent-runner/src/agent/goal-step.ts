@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { setAside, settleStep } from '../domain/budget.ts';
 import type { Usage } from '../domain/usage.ts';
-import { advanceRun } from '../operations/claims.ts';
-import type { NewArtifact, NewMessage, StepFinish } from '../store/advance.ts';
+import type { Advance, NewArtifact, NewMessage, StepFinish } from '../store/advance.ts';
+import { advance } from './advance.ts';
 import type { GoalState } from './goal-state.ts';
 import { makeRoom } from './hold.ts';
-import { artifactEvent, type EventStep, finishedEvent, startedEvent } from './step-events.ts';
+import { artifactEvent, boundError, type EventStep, finishedEvent, startedEvent } from './step-events.ts';
 
 /** A step that the loop decides on. */
 export interface GoalStep {
@@ -26,6 +26,7 @@ export interface GoalStepEnd {
   readonly error: { readonly code: string; readonly message: string } | null;
   readonly messages: readonly NewMessage[];
   readonly artifacts: readonly NewArtifact[];
+  readonly workspace?: Advance['workspace'];
 }
 
 /** A step that has started. */
@@ -63,7 +64,7 @@ export async function startGoalStep(
         },
       };
   const events = [startedEvent(context.run, context.claim, event)];
-  await advanceRun(context.database, { ...context.claim, ...place, messages: opening, events });
+  await advance(context, { ...context.claim, ...place, messages: opening, events });
   if (!row) state.nextIndex += 1;
   return { ...event, reserved };
 }
@@ -79,12 +80,12 @@ export async function finishGoalStep(state: GoalState, step: StartedStep, end: G
     usage: end.usage,
     costMicro: settleStep(context.budget, step.reserved, end.usage),
     durationMs: end.durationMs,
-    error: end.error,
+    error: boundError(end.error),
   };
   const events = [
     ...end.artifacts.map((artifact) => artifactEvent(run, artifact)),
     finishedEvent(run, claim, step, finish),
   ];
-  const { messages, artifacts } = end;
-  await advanceRun(context.database, { ...claim, finish, messages, artifacts, events });
+  const { messages, artifacts, workspace } = end;
+  await advance(context, { ...claim, finish, messages, artifacts, workspace, events });
 }

@@ -1,8 +1,7 @@
-import { inSpan } from '@swissbrain/service-kit/trace-context';
 import { allowsTool } from '../domain/mode.ts';
-import { advanceRun } from '../operations/claims.ts';
 import { SandboxError } from '../sandbox/errors.ts';
 import type { Tool, ToolEffect } from '../tools/tool.ts';
+import { advance } from './advance.ts';
 import { type CallOutcome, callTool } from './call-tool.ts';
 import { type AskedCall, maxResultCharacters, messageRow, toolMessage } from './goal-messages.ts';
 import { append, type GoalState } from './goal-state.ts';
@@ -11,7 +10,7 @@ import type { PlacedCall } from './goal-turns.ts';
 import type { RunContext } from './run-context.ts';
 
 /** Tools that work in the sandbox: they may leave files under `artifacts/`, and long results can be kept there. */
-const inSandbox: ReadonlySet<string> = new Set(['code', 'file', 'browser']);
+const inSandbox: ReadonlySet<string> = new Set(['code', 'file', 'browser', 'image']);
 
 /** A call that may be made. */
 interface Ready {
@@ -31,9 +30,11 @@ interface Refused {
 /** Checks a call against the mode, the tools here and the tool's own schema: the model's word alone counts for nothing. */
 function check({ tools, mode }: RunContext, { call, place }: PlacedCall, asked: number): Ready | Refused {
   const tool = tools.find(call.toolName);
-  if (!tool?.offered || tool.unavailable() !== null || !allowsTool(mode, tool)) {
+  if (!tool?.offered || !allowsTool(mode, tool)) {
     return { call, refusal: `there is no tool "${call.toolName}"` };
   }
+  const reason = tool.unavailable();
+  if (reason !== null) return { call, refusal: `the tool "${tool.name}" cannot be used now: ${reason}` };
   const parsed = tool.input.safeParse(call.input);
   if (!parsed.success || typeof call.input !== 'object' || call.input === null) {
     const issues = parsed.error?.issues ?? [];
@@ -46,8 +47,8 @@ function check({ tools, mode }: RunContext, { call, place }: PlacedCall, asked: 
 
 async function refuse(state: GoalState, { call, refusal }: Refused): Promise<void> {
   const entry = append(state, toolMessage(call, { text: refusal, failed: true }));
-  const { database, claim } = state.context;
-  await advanceRun(database, { ...claim, messages: [messageRow(entry)], events: [] });
+  const { context } = state;
+  await advance(context, { ...context.claim, messages: [messageRow(entry)], events: [] });
 }
 
 /** Puts a result that is too long for the model where the model can read it; undefined where there is no such place. */
@@ -72,14 +73,14 @@ async function finish(
   step: StartedStep,
   outcome: CallOutcome,
 ): Promise<void> {
-  const { result, artifacts, durationMs } = outcome;
+  const { result, artifacts, workspace, durationMs } = outcome;
   const { failure, output, usage } = result;
   const value = failure ? { error: failure.message, output } : output;
   const text = typeof value === 'string' ? value : JSON.stringify(value ?? null);
   const whole = await keepWhole(state.context, ready, text);
   const entry = append(state, toolMessage(ready.call, { text, failed: failure !== undefined, whole }));
   await finishGoalStep(state, step, {
-    ...{ output, usage, durationMs, artifacts },
+    ...{ output, usage, durationMs, artifacts, workspace },
     error: failure ?? null,
     messages: [messageRow(entry, { stepId: step.stepId })],
   });
@@ -102,15 +103,10 @@ async function perform(
   const { context } = state;
   const { tool, input, effect, call } = ready;
   const keep = inSandbox.has(tool.type) && effect !== 'read' ? ('folder' as const) : [];
-  const attributes = {
-    'gen_ai.operation.name': 'execute_tool',
-    'gen_ai.tool.name': tool.name,
-    'gen_ai.tool.call.id': call.toolCallId,
-    'gen_ai.conversation.id': context.run.id,
-  };
-  const outcome = await inSpan(`execute_tool ${tool.name}`, 'internal', undefined, attributes, () =>
-    callTool(context, { stepId: step.stepId, tool, input, keep, signal }),
-  );
+  const outcome = await callTool(context, {
+    ...{ stepId: step.stepId, askedId: call.toolCallId, tool, input, keep, signal },
+    isFollowed: () => true,
+  });
   await finish(state, ready, step, outcome);
 }
 

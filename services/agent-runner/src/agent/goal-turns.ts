@@ -1,6 +1,6 @@
+import { ordered } from '../domain/payload.ts';
 import type { Move } from '../domain/stuck.ts';
 import type { AskedCall, LogEntry } from './goal-messages.ts';
-import { ordered } from './goal-messages.ts';
 
 /** A call with its place among those that one answer asked for. */
 export interface PlacedCall {

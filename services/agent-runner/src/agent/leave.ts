@@ -1,11 +1,9 @@
 import { keepWorkspace, restRun } from '../operations/rest-run.ts';
 import type { Awaited } from '../store/questions.ts';
-import { derivedId } from './derived-id.ts';
+import { workspaceArtifact } from './artifacts.ts';
 import type { RunContext } from './run-context.ts';
 
 type Left = Pick<RunContext, 'run' | 'claim' | 'database' | 'workspace' | 'log'>;
-
-const snapshotName = '.swissbrain/workspace.tar';
 
 /**
  * Leaves a run to wait or to pause: its workspace is saved, then the row says so, then the sandbox goes. False when the
@@ -16,16 +14,7 @@ export async function leaveRun(context: Left, awaited: readonly Awaited[]): Prom
   const { run, claim, database, workspace, log } = context;
   const saved = await workspace.save();
   if (saved) {
-    await keepWorkspace(database, claim, {
-      id: derivedId(run.id, snapshotName, saved.sha256),
-      stepId: null,
-      kind: 'workspace',
-      name: snapshotName,
-      mediaType: 'application/x-tar',
-      sizeBytes: saved.size,
-      sha256: saved.sha256,
-      storageKey: saved.key,
-    });
+    await keepWorkspace(database, claim, workspaceArtifact(run.id, saved));
   }
   const rested = await restRun(database, claim, { awaited, leavesSession: saved !== null });
   if (rested === undefined) return false;

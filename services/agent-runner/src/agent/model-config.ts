@@ -26,6 +26,8 @@ const model = z.strictObject({
   /** What a token written into the provider's cache counts. */
   cache_write_percent: percent.optional(),
   stream: z.boolean().optional(),
+  /** False for a compatible server that takes no JSON Schema for its answer: it is asked for any JSON then. */
+  structured_outputs: z.boolean().optional(),
 });
 export type ModelEntry = z.infer<typeof model>;
 

@@ -15,12 +15,20 @@ export interface Model extends TokenPrice {
   readonly name: string;
   readonly provider: ModelEntry['provider'];
   readonly model: LanguageModel;
+  /** Where it is asked, for traces. */
+  readonly server: ModelAddress;
   /** Prompt and answer together. */
   readonly contextTokens: number;
   readonly maxOutputTokens: number;
   readonly timeoutMs: number;
   readonly temperature: number | undefined;
   readonly stream: boolean;
+}
+
+/** Host and port of a model server. */
+export interface ModelAddress {
+  readonly host: string;
+  readonly port: number;
 }
 
 /** How calls that fail are made again. */
@@ -82,11 +90,22 @@ function single(config: Config): ModelConfig | undefined {
   };
 }
 
+const defaultHosts = { openai: 'api.openai.com', anthropic: 'api.anthropic.com', 'openai-compatible': '' };
+
+function addressOf({ provider, base_url: given }: ModelEntry, config: Config): ModelAddress {
+  const hosted = provider === 'anthropic' ? config.ANTHROPIC_BASE_URL : config.OPENAI_BASE_URL;
+  const { protocol, hostname, port } = new URL(given ?? hosted ?? `https://${defaultHosts[provider]}`);
+  return { host: hostname, port: Number(port) || (protocol === 'http:' ? 80 : 443) };
+}
+
 function connect(entry: ModelEntry, name: string, config: Config): LanguageModel {
   const { provider, base_url: given } = entry;
   if (provider === 'openai-compatible') {
     const apiKey = entry.api_key ?? config.MODEL_API_KEY;
-    const connection = { name: provider, baseURL: given ?? '', includeUsage: true };
+    const connection = {
+      ...{ name: provider, baseURL: given ?? '', includeUsage: true },
+      supportsStructuredOutputs: entry.structured_outputs ?? true,
+    };
     return createOpenAICompatible({ ...connection, ...(apiKey ? { apiKey } : {}) })(name);
   }
   const hosted =
@@ -103,7 +122,7 @@ function toModel(key: string, entry: ModelEntry, config: Config): Model {
   const { provider, model: name = key } = entry;
   const [cachedInputPercent, cacheWritePercent] = cachePercents[provider];
   return {
-    ...{ key, name, provider, model: connect(entry, name, config) },
+    ...{ key, name, provider, model: connect(entry, name, config), server: addressOf(entry, config) },
     contextTokens: entry.context_tokens ?? defaultContextTokens[provider],
     maxOutputTokens: entry.max_output_tokens ?? config.MODEL_MAX_OUTPUT_TOKENS,
     timeoutMs: (entry.timeout_seconds ?? config.MODEL_TIMEOUT_SECONDS) * 1_000,
@@ -112,6 +131,17 @@ function toModel(key: string, entry: ModelEntry, config: Config): Model {
     priceAs: entry.price_as ?? name.slice(0, 80),
     cachedInputPercent: entry.cached_input_percent ?? cachedInputPercent,
     cacheWritePercent: entry.cache_write_percent ?? cacheWritePercent,
+  };
+}
+
+/** How calls of any model are made again here. */
+export function retrySettings(
+  config: Pick<Config, 'MODEL_RETRIES' | 'MODEL_RETRY_MS' | 'MODEL_RETRY_LONGEST_SECONDS'>,
+): RetrySettings {
+  return {
+    retries: config.MODEL_RETRIES,
+    waitMs: config.MODEL_RETRY_MS,
+    longestWaitMs: config.MODEL_RETRY_LONGEST_SECONDS * 1_000,
   };
 }
 
@@ -128,11 +158,7 @@ export function chooseModels(config: Config): ModelChoice {
     models: {
       forMode: (mode) => resolve(override(mode).models ?? described.default),
       override,
-      retry: {
-        retries: config.MODEL_RETRIES,
-        waitMs: config.MODEL_RETRY_MS,
-        longestWaitMs: config.MODEL_RETRY_LONGEST_SECONDS * 1_000,
-      },
+      retry: retrySettings(config),
     },
   };
 }

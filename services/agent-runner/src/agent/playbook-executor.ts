@@ -1,17 +1,19 @@
 import { setAside, settleStep, shortfall } from '../domain/budget.ts';
 import type { PlaybookStep } from '../domain/playbook.ts';
 import { abandonStep, completeStep, createProgress, type Progress } from '../domain/progress.ts';
-import { ReferenceProblem, resolveReferences, type Scope } from '../domain/reference.ts';
+import { ReferenceProblem, resolveReferences } from '../domain/reference.ts';
 import { priceUsage } from '../domain/usage.ts';
-import { advanceRun } from '../operations/claims.ts';
+import { ObjectStoreError } from '../storage/object-store.ts';
 import type { StepFinish } from '../store/advance.ts';
 import type { StepRow } from '../store/steps.ts';
+import { advance } from './advance.ts';
 import { type CallOutcome, callTool } from './call-tool.ts';
 import { makeRoom } from './hold.ts';
 import { createInbox } from './inbox.ts';
-import { bindSteps, createScope, type Step } from './playbook-steps.ts';
+import { bindSteps, type Output, openScope, type Step } from './playbook-steps.ts';
+import { callWithRetries } from './retry-step.ts';
 import type { RunContext } from './run-context.ts';
-import { artifactEvent, finishedEvent, startedEvent } from './step-events.ts';
+import { artifactEvent, boundError, finishedEvent, startedEvent } from './step-events.ts';
 import { RunStopped } from './stops.ts';
 
 interface Ended {
@@ -23,8 +25,8 @@ interface Execution {
   readonly context: RunContext;
   readonly steps: ReadonlyMap<string, Step>;
   readonly progress: Progress;
-  readonly scope: Scope;
-  readonly outputs: Map<string, unknown>;
+  /** What completed steps have left: large ones by reference, they may be many. */
+  readonly outputs: Map<string, Output>;
   readonly inbox: ReturnType<typeof createInbox<Ended>>;
   /** Ends what still runs when the run is over. */
   readonly abort: AbortController;
@@ -34,26 +36,37 @@ interface Execution {
 const failedCall = (code: string, message: string): CallOutcome => ({
   result: { output: null, usage: [], failure: { code, message } },
   artifacts: [],
+  workspace: null,
   durationMs: 0,
 });
 
 async function runStep(execution: Execution, step: Step): Promise<Ended> {
-  const { context, scope, abort } = execution;
+  const { context, outputs, abort } = execution;
   let input: unknown;
   try {
-    input = resolveReferences(step.source.with, scope);
+    input = resolveReferences(step.source.with, await openScope(context, outputs, step.source.with));
   } catch (error) {
-    if (!(error instanceof ReferenceProblem)) throw error;
-    return { step, outcome: failedCall('unresolved_reference', error.message) };
+    if (error instanceof ReferenceProblem)
+      return { step, outcome: failedCall('unresolved_reference', error.message) };
+    if (error instanceof ObjectStoreError)
+      return {
+        step,
+        outcome: failedCall('output_unreadable', `what it refers to cannot be read: ${error.message}`),
+      };
+    throw error;
   }
   const { stepId, implementation: tool } = step;
-  const outcome = await callTool(context, {
-    stepId,
-    tool,
-    input,
-    keep: step.source.artifacts,
-    signal: abort.signal,
-  });
+  const { signal } = abort;
+  const outcome = await callWithRetries(context, step, signal, () =>
+    callTool(context, {
+      stepId,
+      tool,
+      input,
+      keep: step.source.artifacts,
+      isFollowed: (failure) => execution.progress.open > 1 && !(failure && step.required),
+      signal,
+    }),
+  );
   return { step, outcome };
 }
 
@@ -106,7 +119,7 @@ async function startRaised(execution: Execution, steps: readonly Step[]): Promis
     }
     step.reserved = setAside(context.budget, step.worstCase);
     const events = [startedEvent(context.run, context.claim, step)];
-    await advanceRun(context.database, { ...context.claim, start: [step.stepId], events });
+    await advance(context, { ...context.claim, start: [step.stepId], events });
     launch(execution, step);
   }
 }
@@ -125,14 +138,14 @@ async function settle(execution: Execution, ended: Ended): Promise<void> {
     usage,
     costMicro: settleStep(budget, step.reserved, usage),
     durationMs: outcome.durationMs,
-    error: failure ?? null,
+    error: boundError(failure ?? null),
   };
   const events = [
     ...outcome.artifacts.map((artifact) => artifactEvent(run, artifact)),
     finishedEvent(run, claim, step, finish),
   ];
   if (failure && step.required) {
-    await advanceRun(context.database, { ...claim, finish, stopRest: true, events });
+    await advance(context, { ...claim, finish, stopRest: true, events });
     progress.open = 0;
     return;
   }
@@ -140,13 +153,15 @@ async function settle(execution: Execution, ended: Ended): Promise<void> {
   if (failure) {
     skip = abandonStep(progress, step.key).flatMap((key) => steps.get(key)?.stepId ?? []);
   } else {
-    execution.outputs.set(step.key, output);
     completeStep(progress, step.key);
   }
   const { fitting, raising } = chooseNext(execution);
   const start = fitting.map((next) => next.stepId);
   events.push(...fitting.map((next) => startedEvent(run, claim, next)));
-  await advanceRun(context.database, { ...claim, finish, start, skip, artifacts: outcome.artifacts, events });
+  const { artifacts, workspace } = outcome;
+  const written = await advance(context, { ...claim, finish, start, skip, artifacts, workspace, events });
+  const stored = written.finish?.storedOutput ?? null;
+  if (!failure) execution.outputs.set(step.key, { value: stored ? null : output, stored });
   for (const next of fitting) launch(execution, next);
   await startRaised(execution, raising);
 }
@@ -159,11 +174,7 @@ async function begin(execution: Execution, rows: readonly StepRow[]): Promise<vo
   const { fitting, raising } = chooseNext(execution);
   if (fitting.length > 0) {
     const events = fitting.map((step) => startedEvent(context.run, context.claim, step));
-    await advanceRun(context.database, {
-      ...context.claim,
-      start: fitting.map((step) => step.stepId),
-      events,
-    });
+    await advance(context, { ...context.claim, start: fitting.map((step) => step.stepId), events });
     for (const step of fitting) launch(execution, step);
   }
   await startRaised(execution, raising);
@@ -179,14 +190,15 @@ export async function runPlaybook(
   sources: readonly PlaybookStep[],
 ) {
   const outputs = new Map(
-    rows.filter((row) => row.status === 'completed').map((row) => [row.step_key, row.output]),
+    rows
+      .filter((row) => row.status === 'completed')
+      .map((row) => [row.step_key, { value: row.output, stored: row.output_ref }]),
   );
   const abort = new AbortController();
   const execution: Execution = {
     context,
     steps: bindSteps(context, rows, sources),
     progress: createProgress(rows.map((row) => ({ key: row.step_key, needs: row.needs, state: row.status }))),
-    scope: createScope(context, outputs),
     outputs,
     inbox: createInbox<Ended>(),
     abort,

@@ -1,7 +1,10 @@
 import { inputValue } from '../domain/inputs.ts';
+import type { StoredPayload } from '../domain/payload.ts';
 import type { PlaybookStep } from '../domain/playbook.ts';
-import type { Scope } from '../domain/reference.ts';
-import type { Usage } from '../domain/usage.ts';
+import { findReferences, type Scope } from '../domain/reference.ts';
+import type { FailedTry } from '../domain/retry.ts';
+import { sumUsage, type Usage } from '../domain/usage.ts';
+import { loadPayload } from '../storage/payloads.ts';
 import type { StepRow } from '../store/steps.ts';
 import type { Tool } from '../tools/tool.ts';
 import type { RunContext } from './run-context.ts';
@@ -17,10 +20,16 @@ export interface Step {
   readonly implementation: Tool;
   readonly source: PlaybookStep;
   readonly required: boolean;
+  /** Of all the calls that it may take. */
   readonly worstCase: readonly Usage[];
+  /** Calls that have failed, as a worker before this one left them. */
+  readonly tries: readonly FailedTry[];
   /** Set aside while it runs. */
   reserved: bigint;
 }
+
+const timesAttempts = (usage: readonly Usage[], { retry }: PlaybookStep): readonly Usage[] =>
+  retry ? sumUsage(Array.from({ length: retry.attempts }, () => usage).flat()) : usage;
 
 /** Joins rows, playbook and tools. @throws RunFailed tool_unavailable */
 export function bindSteps(
@@ -47,17 +56,39 @@ export function bindSteps(
       implementation,
       source,
       required: row.required,
-      worstCase: implementation.estimate(source.with),
+      worstCase: timesAttempts(implementation.estimate(source.with), source),
+      tries: row.tries,
       reserved: 0n,
     });
   }
   return steps;
 }
 
-/** What references of this run's steps may name. */
-export function createScope(context: RunContext, outputs: ReadonlyMap<string, unknown>): Scope {
+/** What a step has left, or where. */
+export interface Output {
+  readonly value: unknown;
+  readonly stored: StoredPayload | null;
+}
+
+/**
+ * What the references in this value may name, with the large outputs among them.
+ * @throws ReferenceProblem; ObjectStoreError when the store has lost one
+ */
+export async function openScope(
+  context: RunContext,
+  outputs: ReadonlyMap<string, Output>,
+  value: unknown,
+): Promise<Scope> {
+  const opened = new Map<string, unknown>();
+  for (const { reference } of findReferences(value)) {
+    if (reference.from !== 'step' || opened.has(reference.step)) continue;
+    const output = outputs.get(reference.step);
+    if (!output) continue;
+    const { value: inline, stored } = output;
+    opened.set(reference.step, await loadPayload(context.objects, inline, stored, context.signal));
+  }
   return {
-    step: (key) => outputs.get(key),
+    step: (key) => opened.get(key),
     input(name) {
       const input = Object.hasOwn(context.inputs, name) ? context.inputs[name] : undefined;
       return input && inputValue(input);

@@ -27,6 +27,8 @@ export interface RunSettings {
   readonly questionTimeoutMs: number;
   readonly artifactMaxBytes: number;
   readonly workspaceMaxBytes: number;
+  /** How long a sandbox that cannot be reached, or cannot be had, is tried again. */
+  readonly sandboxPatienceMs: number;
 }
 
 /** Everything that the work on one claimed run needs. */

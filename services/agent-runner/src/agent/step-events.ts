@@ -1,3 +1,4 @@
+import { maxMessageCharacters } from '../domain/payload.ts';
 import type { Claim } from '../operations/claims.ts';
 import type { NewArtifact, RunEvent, StepFinish } from '../store/advance.ts';
 import type { RunRow } from '../store/runs.ts';
@@ -19,6 +20,12 @@ const base = (run: RunRow, claim: Claim, step: EventStep) => ({
   tool: step.tool,
   attempt: claim.attempt,
 });
+
+/** A failure whose words fit into an event, whose size is bounded. */
+export function boundError(error: StepFinish['error']): StepFinish['error'] {
+  if (error === null || error.message.length <= maxMessageCharacters) return error;
+  return { code: error.code, message: `${error.message.slice(0, maxMessageCharacters - 1)}…`.toWellFormed() };
+}
 
 /** step.started */
 export function startedEvent(run: RunRow, claim: Claim, step: EventStep): RunEvent {

@@ -11,9 +11,11 @@ import {
   renewLeases,
 } from '../operations/claims.ts';
 import { closeRun } from '../operations/close-run.ts';
+import { openGiven } from '../operations/open-rows.ts';
 import type { StoredInput } from '../operations/prepare-run.ts';
 import { isRunLive } from '../operations/reap-runs.ts';
 import { wakeParent } from '../operations/start-child.ts';
+import { ObjectStoreError } from '../storage/object-store.ts';
 import type { Engine } from './engine.ts';
 import { runGoal } from './goal-loop.ts';
 import { leaveRun } from './leave.ts';
@@ -21,6 +23,7 @@ import type { LiveRun } from './live-runs.ts';
 import { runPlaybook } from './playbook-executor.ts';
 import { readReservation } from './reservation.ts';
 import type { RunContext } from './run-context.ts';
+import { boundError } from './step-events.ts';
 import { RunFailed, RunStopped } from './stops.ts';
 import { createWaits } from './waits.ts';
 import { createWorkspace } from './workspace.ts';
@@ -52,6 +55,26 @@ type Outcome =
       readonly message?: string;
     };
 
+/** The run with what was too large for its row; undefined when that is lost, and the run ended by it. */
+async function openClaimed(
+  { database, objects }: Engine,
+  claimed: ClaimedRun,
+  { claim, signal }: LiveRun,
+): Promise<ClaimedRun | undefined> {
+  try {
+    return { ...claimed, run: await openGiven(objects, claimed.run, signal) };
+  } catch (error) {
+    if (!(error instanceof ObjectStoreError)) throw error;
+    await closeRun(database, { ...claim, status: 'failed', error: contentLost(error) });
+    return undefined;
+  }
+}
+
+const contentLost = ({ message }: ObjectStoreError) => ({
+  code: 'content_lost',
+  message: `the storage has lost a part of the run: ${message}`,
+});
+
 function createContext(engine: Engine, claimed: ClaimedRun, live: LiveRun): RunContext {
   const { run, steps } = claimed;
   const { database, rpc, objects, driver, tools, choice, modes, deltas, clock, settings } = engine;
@@ -69,7 +92,8 @@ function createContext(engine: Engine, claimed: ClaimedRun, live: LiveRun): RunC
     maxSnapshotBytes: settings.workspaceMaxBytes,
     wasUsed: steps.some((step) => step.started_at !== null && !outsideSandbox.has(step.tool)),
     isFresh: () => !steps.some((step) => step.started_at !== null),
-    raiseSession: (lost) => raiseSession(database, claim, lost),
+    raiseSession: (lost, { code, why }) =>
+      raiseSession(database, claim, { sessionNo: lost, code, message: `its sandbox was lost: ${why}` }),
   });
   const waits = createWaits({
     signal,
@@ -136,6 +160,7 @@ async function work(engine: Engine, context: RunContext, claimed: ClaimedRun): P
     const cause: unknown = context.signal.aborted ? context.signal.reason : error;
     if (cause instanceof RunFailed)
       return { kind: 'close', status: 'failed', code: cause.code, message: cause.message };
+    if (cause instanceof ObjectStoreError) return { kind: 'close', status: 'failed', ...contentLost(cause) };
     if (cause instanceof ClaimLost) return afterRefusal(engine, context);
     if (!(cause instanceof RunStopped)) throw cause;
     if (cause.reason === 'cancelled') return { kind: 'close', status: 'cancelled' };
@@ -185,7 +210,7 @@ async function conclude(engine: Engine, context: RunContext, outcome: Outcome): 
   }
   await removeSandbox(context);
   const { status, code, message } = outcome;
-  const error = code === undefined ? null : { code, message: message ?? code };
+  const error = boundError(code === undefined ? null : { code, message: message ?? code });
   await closeRun(engine.database, { runId: claim.runId, attempt: claim.attempt, status, error });
 }
 
@@ -214,8 +239,10 @@ export async function workOnRun(engine: Engine, offer: Claim): Promise<void> {
   const remainingMs = claimed.remainingMs - shorterBy(engine, claimed);
   const wallClock = setTimeout(() => live.stop('timed_out'), Math.max(remainingMs, 0));
   try {
-    const context = createContext(engine, claimed, live);
-    await conclude(engine, context, await work(engine, context, claimed));
+    const opened = await openClaimed(engine, claimed, live);
+    if (!opened) return;
+    const context = createContext(engine, opened, live);
+    await conclude(engine, context, await work(engine, context, opened));
     const { parent_run_id: parentId, parent_step_id: awaitedBy } = claimed.run;
     if (parentId !== null && awaitedBy !== null && !(await isRunLive(engine.database, claim.runId))) {
       await wakeParent(engine.database, parentId);

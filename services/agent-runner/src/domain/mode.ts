@@ -5,7 +5,7 @@ export const modeFile = z.strictObject({
   description: z.string().min(1).max(200),
   instructions: z.string().min(1).max(20_000),
   /** Names or types of tools; `prefix*` stands for all that begin so. */
-  tools: z.array(z.string().regex(/^[a-z0-9_]*\*?$/)).max(200),
+  tools: z.array(z.string().regex(/^[A-Za-z0-9_-]*\*?$/)).max(200),
   limits: z.strictObject({
     /** Calls of the model. */
     max_steps: z.number().int().min(1).max(10_000),

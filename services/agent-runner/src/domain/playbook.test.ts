@@ -12,6 +12,7 @@ import {
 const tools: ToolCheck = {
   check: (tool, input) =>
     tool === 'code' ? { bad: input.broken ? 'with.broken: no' : null } : { unknown: true },
+  repeatable: (_tool, input) => input.twice === true,
 };
 const step = (id: string, more: Partial<PlaybookStep> = {}): PlaybookStep => ({
   id,
@@ -58,6 +59,7 @@ describe('planPlaybook', () => {
     ['unknown_input', 'a', playbook(step('a', { with: { x: '${{ inputs.none }}' } }))],
     ['bad_reference', 'a', playbook(step('a', { with: { x: '${{ nonsense }}' } }))],
     ['bad_input', 'a', playbook(step('a', { with: { broken: true } }))],
+    ['bad_retry', 'a', playbook(step('a', { retry: { attempts: 2, backoff_seconds: 1 } }))],
     ['cycle', 'a', playbook(step('a', { needs: ['a'] }))],
     [
       'cycle',
@@ -69,6 +71,13 @@ describe('planPlaybook', () => {
     expect(problem.code).toBe(code);
     expect(problem.step).toBe(named);
     expect(problem.message).toContain(`"${named}"`);
+  });
+
+  it('lets a call be made again that may be', () => {
+    const retry = { attempts: 2, backoff_seconds: 1 };
+    expect(planPlaybook(playbook(step('a', { with: { twice: true }, retry })), tools)).toMatchObject([
+      { retry },
+    ]);
   });
 
   it('takes thousands of steps in a row', () => {

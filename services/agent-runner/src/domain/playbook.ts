@@ -18,6 +18,12 @@ export interface PlaybookStep {
   readonly with: Readonly<Record<string, unknown>>;
   readonly artifacts: readonly string[];
   readonly required: boolean;
+  readonly retry?: StepRetry | undefined;
+}
+/** How often a call is made, and the first pause. */
+export interface StepRetry {
+  readonly attempts: number;
+  readonly backoff_seconds: number;
 }
 
 /** A step in its place: `needs` holds what the author wrote and what the references imply, without repeats. */
@@ -33,6 +39,7 @@ export type PlaybookProblemCode =
   | 'unknown_input'
   | 'bad_reference'
   | 'bad_input'
+  | 'bad_retry'
   | 'cycle';
 
 /** What is wrong with a playbook, and with which step (null: with its inputs). */
@@ -51,6 +58,8 @@ export class PlaybookProblem extends Error {
 /** What a tool says about the `with` of a step before the run; `bad` names what is wrong. */
 export interface ToolCheck {
   check(tool: string, input: Readonly<Record<string, unknown>>): { unknown: true } | { bad: string | null };
+  /** Whether such a call may be made again without anything happening twice. */
+  repeatable(tool: string, input: Readonly<Record<string, unknown>>): boolean;
 }
 
 function impliedNeeds(step: PlaybookStep, playbook: Playbook, ids: ReadonlySet<string>): Set<string> {
@@ -145,6 +154,10 @@ export function planPlaybook(playbook: Playbook, tools: ToolCheck): readonly Pla
       throw new PlaybookProblem('unknown_tool', step.id, `the tool "${step.tool}" does not exist`);
     }
     if (verdict.bad !== null) throw new PlaybookProblem('bad_input', step.id, verdict.bad);
+    if (step.retry && !tools.repeatable(step.tool, step.with)) {
+      const message = `a call of "${step.tool}" cannot be made again without its effect happening twice: leave "retry" out`;
+      throw new PlaybookProblem('bad_retry', step.id, message);
+    }
   }
   return planned;
 }

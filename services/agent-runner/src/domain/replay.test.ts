@@ -5,6 +5,7 @@ import { type RecordedStep, replayPlaybook } from './replay.ts';
 const tools = {
   check: (tool: string) =>
     tool === 'gone' ? { unknown: true as const } : { bad: tool === 'off' ? 'off' : null },
+  repeatable: () => true,
 };
 const planned = (
   id: string,

@@ -20,6 +20,38 @@ describe('an agent is stuck', () => {
     expect(stuckReason([])).toBeNull();
   });
 
+  const moves = fc.array(
+    fc.record({ asked: fc.constantFrom('a', 'b', 'c'), told: fc.constantFrom('1', '2') }),
+    {
+      maxLength: 12,
+    },
+  );
+
+  it('by its last six moves alone, whatever was before', () => {
+    fc.assert(
+      fc.property(moves, moves, (before, last) => {
+        fc.pre(last.length >= 6);
+        expect(stuckReason([...before, ...last])).toBe(stuckReason(last.slice(-6)));
+      }),
+    );
+  });
+
+  it('however long its calls took, and not when anything else differs', () => {
+    const timed = (ms: number, rest = '') => move('a', `{"stdout":"x${rest}","duration_ms":${ms}}`);
+    expect(stuckReason([timed(1), timed(22), timed(333)])).toBe('repeating');
+    expect(stuckReason([timed(1), timed(2), timed(3, 'y')])).toBeNull();
+    fc.assert(
+      fc.property(moves, (given) => {
+        const reason = stuckReason(given);
+        const last = given.at(-1);
+        const tail = given.slice(-3);
+        const repeats =
+          tail.length === 3 && tail.every((each) => each.asked === last?.asked && each.told === last?.told);
+        expect(reason === 'repeating').toBe(repeats);
+      }),
+    );
+  });
+
   it('never while each move differs from all before it', () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.string({ minLength: 1 })), (asked) => {

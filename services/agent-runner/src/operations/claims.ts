@@ -1,15 +1,18 @@
 import type { Database } from '@swissbrain/service-kit/database';
+import type { StoredPayload } from '../domain/payload.ts';
+import type { FailedTry } from '../domain/retry.ts';
 import { type Advance, advanceStatement } from '../store/advance.ts';
 import {
   claimStatement,
   finishPlanningStatement,
   handOverStatement,
+  type LostSession,
   raiseHoldStatement,
   raiseSessionStatement,
   renewStatement,
 } from '../store/leases.ts';
 import type { RunRow } from '../store/runs.ts';
-import { beginOnceStatement, loadStepsStatement, type StepRow } from '../store/steps.ts';
+import { beginOnceStatement, loadStepsStatement, noteTryStatement, type StepRow } from '../store/steps.ts';
 
 /** What every write of a worker repeats. */
 export interface Claim {
@@ -81,17 +84,34 @@ export async function raiseHold(database: Database, claim: Claim, heldMicro: big
   if (rows.length === 0) throw new ClaimLost(`attempt ${claim.attempt} of run ${claim.runId} may not write`);
 }
 
-/** Numbers the session after the one that was lost. @throws ClaimLost */
-export async function raiseSession(database: Database, claim: Claim, lost: number): Promise<number> {
-  const [row] = await database.serviceStatement(raiseSessionStatement(claim.runId, claim.attempt, lost));
+/** Numbers the session after the one that was lost and tells the user, by run.session_lost. @throws ClaimLost */
+export async function raiseSession(database: Database, claim: Claim, lost: LostSession): Promise<number> {
+  const statement = raiseSessionStatement(claim.runId, claim.attempt, lost);
+  const [row] = await database.serviceStatement(statement, { wakeRelay: true });
   if (!row) throw new ClaimLost(`attempt ${claim.attempt} of run ${claim.runId} may not write`);
   return row.session_no;
 }
 
 /** Says that no more steps will come, with the run's answer; closes the run. @throws ClaimLost */
-export async function finishPlanning(database: Database, claim: Claim, output: unknown): Promise<void> {
-  const statement = finishPlanningStatement(claim.runId, claim.attempt, output);
+export async function finishPlanning(
+  database: Database,
+  claim: Claim,
+  output: unknown,
+  stored: StoredPayload | null = null,
+): Promise<void> {
+  const statement = finishPlanningStatement(claim, output, stored);
   const rows = await database.serviceStatement(statement, { wakeRelay: true });
+  if (rows.length === 0) throw new ClaimLost(`attempt ${claim.attempt} of run ${claim.runId} may not write`);
+}
+
+/** Notes a call that has failed and will be made again. @throws ClaimLost */
+export async function noteTry(
+  database: Database,
+  claim: Claim,
+  stepId: string,
+  failed: FailedTry,
+): Promise<void> {
+  const rows = await database.serviceStatement(noteTryStatement(claim, stepId, failed));
   if (rows.length === 0) throw new ClaimLost(`attempt ${claim.attempt} of run ${claim.runId} may not write`);
 }
 

@@ -3,10 +3,11 @@ import type { Principal, Tx } from '@swissbrain/service-kit/database';
 import { appendEvents } from '@swissbrain/service-kit/outbox';
 import { runRequested } from '@swissbrain/shared-schema/events/agent-runner';
 import { insertArtifacts } from '../store/artifacts.ts';
-import { findRun, insertRun, type NewRun, queueChildRow, type RunSummary } from '../store/runs.ts';
+import { findRun, insertRun, type NewRun, queueChildRow } from '../store/runs.ts';
 import { insertPendingSteps } from '../store/steps.ts';
 import type { ToolRegistry } from '../tools/registry.ts';
 import { refuseLeaving } from './leave.ts';
+import type { OpenRun } from './open-rows.ts';
 import type { PreparedRun } from './prepare-run.ts';
 
 /**
@@ -20,7 +21,7 @@ export async function createRun(
   prepared: PreparedRun,
   tools: ToolRegistry,
   origin: Pick<NewRun, 'parent' | 'forkedFrom'> = {},
-): Promise<RunSummary> {
+): Promise<OpenRun> {
   await refuseLeaving(tx, owner.userId);
   const owned = { id: prepared.id, userId: owner.userId };
   const rootId = origin.parent?.rootRunId ?? owned.id;
@@ -33,7 +34,9 @@ export async function createRun(
     title: prepared.title,
     goal: prepared.goal,
     playbook: prepared.playbook,
+    storedPlaybook: prepared.stored?.playbook ?? null,
     inputs: prepared.inputs,
+    storedInputs: prepared.stored?.inputs ?? null,
     options: { approvals: prepared.approvals },
     budgetMicro: prepared.budgetMicro,
     planningDone: prepared.kind === 'playbook',
@@ -47,6 +50,7 @@ export async function createRun(
       tool: tools.find(step.tool)?.type ?? step.tool,
       name: step.name ?? step.id,
       input: step.with,
+      storedInput: prepared.stored?.steps.get(step.id) ?? null,
       needs: step.needs,
       required: step.required,
     }));
@@ -78,8 +82,9 @@ export async function createRun(
   return readBack(tx, owned.id);
 }
 
-async function readBack(tx: Tx, id: string): Promise<RunSummary> {
+/** A run that has just been created has no output, and one that was there before is not asked for it. */
+async function readBack(tx: Tx, id: string): Promise<OpenRun> {
   const run = await findRun(tx, id);
   if (!run) throw new Error(`run ${id} was inserted and cannot be read`);
-  return run;
+  return { ...run, output: run.output_ref ? null : run.output, output_ref: null };
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import type { Database, Principal, Tx } from '@swissbrain/service-kit/database';
+import type { Principal, Tx } from '@swissbrain/service-kit/database';
 import { parseCredits } from '@swissbrain/shared-schema/amount';
 import {
   approvalPolicy,
@@ -12,13 +12,17 @@ import { estimateGoal, estimatePlaybook } from '../domain/estimate.ts';
 import { checkInputs } from '../domain/inputs.ts';
 import { type PlannedStep, planPlaybook } from '../domain/playbook.ts';
 import { errors } from '../errors.ts';
+import { isStored } from '../storage/payloads.ts';
 import type { NewArtifact } from '../store/advance.ts';
-import { type ArtifactRow, listArtifacts } from '../store/artifacts.ts';
+import { type ArtifactRow, copyPayloads, listArtifacts } from '../store/artifacts.ts';
 import { copyMessages } from '../store/messages.ts';
-import { findWholeRun, type RunRow, type RunSummary } from '../store/runs.ts';
+import { findWholeRun, type RunRow } from '../store/runs.ts';
 import { insertCopiedSteps, loadStepsStatement, type StepRow } from '../store/steps.ts';
 import { createRun } from './create-run.ts';
+import { type OpenRun, openGiven } from './open-rows.ts';
 import { type PrepareDeps, type PreparedRun, type StoredInput, withProblems } from './prepare-run.ts';
+import type { ReadDeps } from './read-runs.ts';
+import { storeGiven } from './store-given.ts';
 
 /** Files that steps of the source have kept lie in the new workspace under their own paths. */
 const keptFile = 'artifact:';
@@ -41,14 +45,19 @@ export interface PreparedFork {
   readonly messagesBefore: number | null;
 }
 
-/** Reads what a run has recorded. @throws AppError run_not_found */
-export function readRecorded(database: Database, principal: Principal, runId: string): Promise<Recorded> {
-  return database.withUser(principal, async (tx) => {
+/** Reads what a run has recorded; of large inputs and outputs of its steps where they are. @throws AppError run_not_found */
+export async function readRecorded(
+  { database, objects }: ReadDeps,
+  principal: Principal,
+  runId: string,
+): Promise<Recorded> {
+  const recorded = await database.withUser(principal, async (tx) => {
     const run = await findWholeRun(tx, runId);
     if (!run) throw errors.run_not_found(`there is no run ${runId}`);
     const { rows } = await loadStepsStatement(runId).execute(tx);
     return { run, steps: rows, artifacts: await listArtifacts(tx, runId) };
   });
+  return { ...recorded, run: await openGiven(objects, recorded.run) };
 }
 
 /** The inputs that a run was given, without the files that a fork was given beside them. */
@@ -65,6 +74,11 @@ export function editInputs(run: RunRow, edits: ForkRunBody['inputs']): Record<st
   return { ...givenInputs(run), ...Object.fromEntries(values) };
 }
 
+const isInput = (row: StepRow, value: unknown) =>
+  row.input_ref
+    ? isStored(value, row.input_ref)
+    : isDeepStrictEqual(row.input, JSON.parse(JSON.stringify(value)));
+
 /** Steps before `from` that have completed and that the new playbook has unchanged, with all that they wait for. */
 function unchanged(steps: readonly StepRow[], planned: readonly PlannedStep[], from: number): StepRow[] {
   const before = new Map(
@@ -74,7 +88,7 @@ function unchanged(steps: readonly StepRow[], planned: readonly PlannedStep[], f
   );
   for (const step of planned) {
     const row = before.get(step.id);
-    if (row && !isDeepStrictEqual(row.input, JSON.parse(JSON.stringify(step.with)))) before.delete(step.id);
+    if (row && !isInput(row, step.with)) before.delete(step.id);
   }
   for (let changed = true; changed; ) {
     changed = false;
@@ -134,7 +148,11 @@ function planFork(body: ForkRunBody, source: Recorded, from: number, deps: Prepa
  * own. Steps that were edited, and what waits for them, are done again.
  * @throws AppError invalid_playbook, invalid_run, model_not_configured
  */
-export function prepareFork(source: Recorded, body: ForkRunBody, deps: PrepareDeps): PreparedFork {
+export async function prepareFork(
+  source: Recorded,
+  body: ForkRunBody,
+  deps: PrepareDeps,
+): Promise<PreparedFork> {
   const { run, steps } = source;
   const firstOpen = steps.find((step) => step.status !== 'completed')?.step_index ?? steps.length;
   const from = body.from_step ?? firstOpen;
@@ -161,26 +179,27 @@ export function prepareFork(source: Recorded, body: ForkRunBody, deps: PrepareDe
     }
   }
   const before = new Set(plan.copied.map((step) => step.id));
+  const prepared: PreparedRun = {
+    id: randomUUID(),
+    kind: run.kind,
+    mode: run.mode,
+    title: body.title ?? run.title,
+    goal: run.goal,
+    playbook: plan.playbook,
+    steps: plan.planned.filter(
+      (step) => !plan.copied.some((row) => row.step_key === step.id && before.has(row.id)),
+    ),
+    inputs,
+    artifacts,
+    estimate: plan.estimate,
+    approvals: body.approvals ?? storedOptions.parse(run.options).approvals,
+    budgetMicro: body.budget === undefined ? run.budget_micro : parseCredits(body.budget),
+  };
   return {
     source,
     copied: plan.copied,
     messagesBefore: run.kind === 'goal' ? from : null,
-    prepared: {
-      id: randomUUID(),
-      kind: run.kind,
-      mode: run.mode,
-      title: body.title ?? run.title,
-      goal: run.goal,
-      playbook: plan.playbook,
-      steps: plan.planned.filter(
-        (step) => !plan.copied.some((row) => row.step_key === step.id && before.has(row.id)),
-      ),
-      inputs,
-      artifacts,
-      estimate: plan.estimate,
-      approvals: body.approvals ?? storedOptions.parse(run.options).approvals,
-      budgetMicro: body.budget === undefined ? run.budget_micro : parseCredits(body.budget),
-    },
+    prepared: await storeGiven(deps.objects, run.user_id, prepared),
   };
 }
 
@@ -190,7 +209,7 @@ export async function createFork(
   principal: Principal,
   fork: PreparedFork,
   deps: PrepareDeps,
-): Promise<RunSummary> {
+): Promise<OpenRun> {
   const { source, prepared, copied, messagesBefore } = fork;
   const run = await createRun(tx, principal, prepared, deps.tools, { forkedFrom: source.run.id });
   const placed = prepared.playbook
@@ -206,6 +225,7 @@ export async function createFork(
       index: placed?.get(step.step_key) ?? place,
     })),
   );
+  await copyPayloads(tx, { id: run.id, userId: principal.userId }, source.run.id);
   if (messagesBefore !== null) {
     await copyMessages(tx, { from: source.run.id, to: run.id, beforeStep: messagesBefore, steps: [...ids] });
   }

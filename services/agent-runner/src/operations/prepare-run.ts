@@ -1,13 +1,21 @@
 import { randomUUID } from 'node:crypto';
+import type { Database, Principal } from '@swissbrain/service-kit/database';
 import { parseCredits } from '@swissbrain/shared-schema/amount';
-import type { ApprovalPolicy, CreateRunBody } from '@swissbrain/shared-schema/http/agent-runner';
+import type {
+  ApprovalPolicy,
+  artifactInput,
+  CreateRunBody,
+} from '@swissbrain/shared-schema/http/agent-runner';
+import type { z } from 'zod';
 import { estimateGoal, estimatePlaybook } from '../domain/estimate.ts';
 import { checkInputs, inputPath, type RunInput, rejectSharedNames } from '../domain/inputs.ts';
+import type { StoredGiven } from '../domain/payload.ts';
 import { type PlannedStep, type Playbook, PlaybookProblem, planPlaybook } from '../domain/playbook.ts';
 import type { Usage } from '../domain/usage.ts';
 import { errors } from '../errors.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { NewArtifact } from '../store/advance.ts';
+import { type ArtifactRow, findArtifacts } from '../store/artifacts.ts';
 import { mediaTypeOf } from '../tools/media-type.ts';
 import type { ToolRegistry } from '../tools/registry.ts';
 
@@ -22,6 +30,8 @@ export interface PreparedRun {
   readonly steps: readonly PlannedStep[];
   readonly inputs: Readonly<Record<string, StoredInput>>;
   readonly artifacts: readonly NewArtifact[];
+  /** What is too large for rows; without it everything fits. */
+  readonly stored?: StoredGiven;
   readonly estimate: readonly Usage[];
   readonly approvals: ApprovalPolicy;
   readonly budgetMicro: bigint | null;
@@ -39,9 +49,38 @@ export interface PrepareDeps {
 
 type GivenInput = CreateRunBody['inputs'][string];
 
-function toRunInput(given: GivenInput): RunInput {
+/** Files that are stored already, by their ids. */
+export type KnownFiles = ReadonlyMap<string, ArtifactRow>;
+
+function toRunInput(given: GivenInput, known: KnownFiles): RunInput {
   if (typeof given !== 'object') return { kind: 'value', value: given };
-  return { kind: 'file', path: inputPath(given.filename), name: given.filename };
+  const filename = 'artifact_id' in given ? nameOf(given, known) : given.filename;
+  return { kind: 'file', path: inputPath(filename), name: filename };
+}
+
+type GivenArtifact = z.infer<typeof artifactInput>;
+
+function fileOf({ artifact_id: id }: GivenArtifact, known: KnownFiles): ArtifactRow {
+  const file = known.get(id);
+  if (!file) throw errors.artifact_not_found(`there is no artifact ${id}`);
+  return file;
+}
+
+const nameOf = (given: GivenArtifact, known: KnownFiles) =>
+  given.filename ?? fileOf(given, known).name.split('/').at(-1) ?? given.artifact_id;
+
+/** The stored files that a run is to be given: of its own user alone. */
+export async function readGivenFiles(
+  database: Database,
+  principal: Principal,
+  inputs: CreateRunBody['inputs'],
+): Promise<KnownFiles> {
+  const ids = Object.values(inputs).flatMap((input) =>
+    typeof input === 'object' && 'artifact_id' in input ? [input.artifact_id] : [],
+  );
+  if (ids.length === 0) return new Map();
+  const files = await database.withUser(principal, (tx) => findArtifacts(tx, ids));
+  return new Map(files.map((file) => [file.id, file]));
 }
 
 const estimatorOf = (tools: ToolRegistry) => ({
@@ -87,14 +126,22 @@ function planned(
   return { steps: [], inputs: given, estimate: estimateGoal(call, estimator.estimate('code', {})) };
 }
 
-/** Stores one input file under its content; nothing else happens to it before the run exists. */
+/** Stores one input file under its content, unless it is stored; nothing else happens to it before the run exists. */
 async function storeInput(
   objects: ObjectStore,
   userId: string,
   name: string,
-  base64: string,
+  given: Extract<GivenInput, object>,
+  known: KnownFiles,
 ): Promise<NewArtifact> {
-  const stored = await objects.put(userId, Buffer.from(base64, 'base64'));
+  if ('artifact_id' in given) {
+    const file = fileOf(given, known);
+    return {
+      ...{ id: randomUUID(), stepId: null, kind: 'input', name: inputPath(name), mediaType: file.media_type },
+      ...{ sizeBytes: Number(file.size_bytes), sha256: file.sha256, storageKey: file.storage_key },
+    };
+  }
+  const stored = await objects.put(userId, Buffer.from(given.content_base64, 'base64'));
   return {
     id: randomUUID(),
     stepId: null,
@@ -109,16 +156,17 @@ async function storeInput(
 
 /**
  * Checks everything that can be checked before anything is held, then stores the input files.
- * @throws AppError invalid_playbook naming the step, invalid_run, model_not_configured
+ * @param known stored files that inputs name
+ * @throws AppError invalid_playbook naming the step, invalid_run, model_not_configured, artifact_not_found
  */
 export async function prepareRun(
   userId: string,
   body: CreateRunBody,
   deps: PrepareDeps,
-  id: string = randomUUID(),
+  { id = randomUUID() as string, known = new Map() as KnownFiles } = {},
 ): Promise<PreparedRun> {
   const given = Object.fromEntries(
-    Object.entries(body.inputs).map(([name, input]) => [name, toRunInput(input)]),
+    Object.entries(body.inputs).map(([name, input]) => [name, toRunInput(input, known)]),
   );
   const plan = withProblems(() => planned(body, deps, given));
   const artifacts: NewArtifact[] = [];
@@ -126,7 +174,7 @@ export async function prepareRun(
   for (const [name, input] of Object.entries(body.inputs)) {
     const checked = inputs[name];
     if (typeof input !== 'object' || checked?.kind !== 'file') continue;
-    const artifact = await storeInput(deps.objects, userId, input.filename, input.content_base64);
+    const artifact = await storeInput(deps.objects, userId, checked.name, input, known);
     artifacts.push(artifact);
     inputs[name] = { ...checked, storageKey: artifact.storageKey };
   }

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { afterCommit, type Database, type Principal, type Tx } from '@swissbrain/service-kit/database';
-import { z } from 'zod';
+import { answerProblem } from '../domain/answer-schema.ts';
 import { errors } from '../errors.ts';
 import {
   askStatement,
@@ -58,11 +58,7 @@ function complaint(question: QuestionRow, answer: unknown): string | null {
     return `the answer is one of: ${choices.map((choice) => JSON.stringify(choice)).join(', ')}`;
   }
   if (schema === null) return null;
-  const parsed = z.fromJSONSchema(schema as Parameters<typeof z.fromJSONSchema>[0]).safeParse(answer);
-  if (parsed.success) return null;
-  return parsed.error.issues
-    .map((issue) => `${issue.path.join('.') || 'answer'}: ${issue.message}`)
-    .join('; ');
+  return answerProblem(schema as Record<string, unknown>, answer);
 }
 
 /** After an answer: a run that waits goes back into the line, one that has a worker is looked at by it. */

@@ -7,10 +7,16 @@ import {
 import { checkInputs, inputValue, type RunInput } from '../domain/inputs.ts';
 import { planPlaybook } from '../domain/playbook.ts';
 import { type ReplayedStep, replayPlaybook } from '../domain/replay.ts';
+import { errors } from '../errors.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
 import type { StepRow } from '../store/steps.ts';
 import type { ToolRegistry } from '../tools/registry.ts';
 import { editInputs, givenInputs, type Recorded } from './fork-run.ts';
+import { openEach, openStep, outsideBytes } from './open-rows.ts';
 import { withProblems } from './prepare-run.ts';
+
+/** Of results that were too large for their rows, read for one dry run, in bytes. */
+const mostBytes = 64 * 1024 * 1024;
 
 const missing = (step: StepRow) =>
   step.status === 'failed' ? `it failed: ${step.error_code ?? 'step_failed'}` : `it was ${step.status}`;
@@ -29,6 +35,20 @@ function replayGoal(steps: readonly StepRow[], tools: ToolRegistry): ReplayedSte
       return { ...base, verdict: 'recorded', reason: null, output: step.output };
     return { ...base, verdict: 'not_recorded', reason: missing(step), output: null };
   });
+}
+
+/**
+ * A recorded run with all that its steps were given and have left: a dry run resolves references anew.
+ * @throws AppError run_too_large, content_unavailable
+ */
+export async function openRecorded(objects: ObjectStore, source: Recorded): Promise<Recorded> {
+  const outside = source.steps.reduce((sum, step) => sum + outsideBytes(step.input_ref, step.output_ref), 0);
+  if (outside > mostBytes) {
+    throw errors.run_too_large(
+      `the steps have left ${outside} bytes of large results; a dry run reads at most ${mostBytes}`,
+    );
+  }
+  return { ...source, steps: await openEach(source.steps, (step) => openStep(objects, step)) };
 }
 
 /**
@@ -58,7 +78,7 @@ export function replayRun(
       output: step.output,
       missing: missing(step),
     }));
-    return replayPlaybook(planPlaybook(playbook, { check: () => ({ bad: null }) }), {
+    return replayPlaybook(planPlaybook(playbook, { check: () => ({ bad: null }), repeatable: () => true }), {
       recorded: new Map(recorded.map((step) => [step.key, step])),
       inputs: {
         before: readInput(givenInputs(run)),

@@ -59,7 +59,7 @@ async function check(request: RequestedRun, deps: PrepareDeps): Promise<Checked>
     return refuse('invalid_run', 'a run that is started by an event takes no input files');
   }
   try {
-    return { prepared: await prepareRun(request.userId, body, deps, request.id) };
+    return { prepared: await prepareRun(request.userId, body, deps, { id: request.id }) };
   } catch (error) {
     if (!(error instanceof AppError) || error.status >= 500) throw error;
     return refuse(error.code, error.message);

@@ -5,7 +5,7 @@ import { runIdempotent } from '@swissbrain/service-kit/idempotency';
 import { toPage } from '@swissbrain/service-kit/page';
 import * as api from '@swissbrain/shared-schema/http/memory';
 import { z } from 'zod';
-import { forget, readMemories, recall, remember } from '../operations/remember.ts';
+import { forget, type Meaning, meaningOf, readMemories, recall, remember } from '../operations/remember.ts';
 import type { MemoryRow } from '../store/memories.ts';
 
 const viewOf = (row: MemoryRow): api.MemoryView => ({
@@ -19,7 +19,10 @@ const viewOf = (row: MemoryRow): api.MemoryView => ({
   updated_at: row.updated_at.toISOString(),
 });
 
-function listRoute(http: Http, database: Database): void {
+/** Longer than the model is waited for. */
+const waitMs = 60_000;
+
+function listRoute(http: Http, database: Database, meaning: Meaning | null): void {
   http.get(
     '/v1/memory',
     {
@@ -37,7 +40,8 @@ function listRoute(http: Http, database: Database): void {
       const principal = principalOf(request);
       const { userId } = principal;
       if (query !== undefined) {
-        const rows = await recall(database, { userId, query, namespace, limit });
+        const search = { userId, query, namespace, limit };
+        const rows = await recall(database, meaning, search, AbortSignal.timeout(waitMs));
         return { items: rows.map(viewOf), next_cursor: null };
       }
       const before = cursor === undefined ? undefined : decodeCursor(cursor);
@@ -52,8 +56,8 @@ function listRoute(http: Http, database: Database): void {
 }
 
 /** What agents keep for the caller: to read, add, correct and forget. */
-export function registerMemoryRoutes(http: Http, database: Database): void {
-  listRoute(http, database);
+export function registerMemoryRoutes(http: Http, database: Database, meaning: Meaning | null): void {
+  listRoute(http, database, meaning);
   http.post(
     '/v1/memory',
     {
@@ -69,8 +73,9 @@ export function registerMemoryRoutes(http: Http, database: Database): void {
     },
     async (request, reply) => {
       const { userId, tenantId } = principalOf(request);
+      const embedding = await meaningOf(meaning, request.body, AbortSignal.timeout(waitMs));
       const { status, body } = await runIdempotent(database, request, async (tx) => {
-        const saved = await remember(tx, { ...request.body, userId, tenantId, runId: null });
+        const saved = await remember(tx, { ...request.body, userId, tenantId, runId: null, embedding });
         return { status: 201, body: viewOf(saved) };
       });
       return reply.status(status as 201).send(body);

@@ -1,13 +1,16 @@
 import type { Database } from '@swissbrain/service-kit/database';
 import { type Http, principalOf } from '@swissbrain/service-kit/http';
 import * as api from '@swissbrain/shared-schema/http/agent-runner';
+import { openRun } from '../operations/open-rows.ts';
 import { requestPause, resumeRun } from '../operations/pause-run.ts';
 import type { RunWakes } from '../operations/questions.ts';
 import { requestCancel } from '../operations/request-cancel.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
 import { runView } from './views.ts';
 
 export interface ControlRoutes {
   readonly database: Database;
+  readonly objects: ObjectStore;
   readonly wakes: RunWakes;
 }
 
@@ -39,13 +42,15 @@ const actions = {
 } as const;
 
 /** What changes the course of a run; each may be repeated. */
-export function registerControlRoutes(http: Http, { database, wakes }: ControlRoutes): void {
+export function registerControlRoutes(http: Http, { database, objects, wakes }: ControlRoutes): void {
   for (const [name, { act, ...described }] of Object.entries(actions)) {
     http.post(
       `/v1/runs/:id/${name}`,
       { schema: { ...described, tags: ['runs'], params: api.runParams, response: { 200: api.runView } } },
-      async (request) =>
-        runView(await database.withUser(principalOf(request), (tx) => act(tx, request.params.id, wakes))),
+      async (request) => {
+        const run = await database.withUser(principalOf(request), (tx) => act(tx, request.params.id, wakes));
+        return runView(await openRun(objects, run));
+      },
     );
   }
 }

@@ -9,7 +9,7 @@ import { z } from 'zod';
 import type { Deltas } from '../follow/deltas.ts';
 import { createFollower, type FrameSink } from '../follow/follower.ts';
 import type { LiveEvents } from '../follow/live-events.ts';
-import { readEvents, readRun } from '../operations/read-runs.ts';
+import { findOwnRun, readEvents } from '../operations/read-runs.ts';
 import { eventView } from './views.ts';
 
 /** Rows that wait in memory for a slow client, each at most 64 KiB. */
@@ -62,7 +62,7 @@ async function follow(
   runId: string,
   after: number,
 ): Promise<PassThrough> {
-  const run = await readRun(database, principal, runId);
+  const run = await findOwnRun(database, principal, runId);
   const stream = new PassThrough();
   const from = Math.min(after, Number(run.run_seq));
   // A comment at once: proxies and clients see that the stream is open.

@@ -5,7 +5,7 @@ import * as api from '@swissbrain/shared-schema/http/agent-runner';
 import { z } from 'zod';
 import { createFork, prepareFork, readRecorded } from '../operations/fork-run.ts';
 import type { PrepareDeps } from '../operations/prepare-run.ts';
-import { replayRun } from '../operations/replay-run.ts';
+import { openRecorded, replayRun } from '../operations/replay-run.ts';
 import { runView } from './views.ts';
 
 export interface ForkRoutes extends PrepareDeps {
@@ -48,8 +48,8 @@ export function registerForkRoutes(http: Http, deps: ForkRoutes): void {
       },
       async (request, reply) => {
         const principal = principalOf(request);
-        const source = await readRecorded(database, principal, request.params.id);
-        const fork = prepareFork(source, request.body, deps);
+        const source = await readRecorded(deps, principal, request.params.id);
+        const fork = await prepareFork(source, request.body, deps);
         const { body } = await runIdempotent(database, request, async (tx) => ({
           status: 201,
           body: runView(await createFork(tx, principal, fork, deps)),
@@ -73,8 +73,8 @@ export function registerForkRoutes(http: Http, deps: ForkRoutes): void {
       },
     },
     async (request) => {
-      const source = await readRecorded(database, principalOf(request), request.params.id);
-      return replayRun(source, request.body, deps.tools);
+      const source = await readRecorded(deps, principalOf(request), request.params.id);
+      return replayRun(await openRecorded(deps.objects, source), request.body, deps.tools);
     },
   );
 }

@@ -1,13 +1,14 @@
-import { decodeCursor } from '@swissbrain/service-kit/cursor';
+import { decodeCursor, encodeCursor } from '@swissbrain/service-kit/cursor';
 import type { Database } from '@swissbrain/service-kit/database';
 import { type Http, principalOf } from '@swissbrain/service-kit/http';
 import { runIdempotent } from '@swissbrain/service-kit/idempotency';
-import { toPage } from '@swissbrain/service-kit/page';
 import * as api from '@swissbrain/shared-schema/http/agent-runner';
 import { z } from 'zod';
 import { createRun } from '../operations/create-run.ts';
-import { type PrepareDeps, prepareRun } from '../operations/prepare-run.ts';
+import { type PrepareDeps, prepareRun, readGivenFiles } from '../operations/prepare-run.ts';
 import { readArtifacts, readMessages, readRun, readRuns, readSteps } from '../operations/read-runs.ts';
+import { storeGiven } from '../operations/store-given.ts';
+import type { RunFilters } from '../store/runs.ts';
 import { artifactView, messageView, runView, stepView } from './views.ts';
 
 /** Input files travel in the body. */
@@ -35,10 +36,14 @@ function createRoute(http: Http, deps: RunRoutes): void {
       },
     },
     async (request, reply) => {
-      const prepared = await prepareRun(principalOf(request).userId, request.body, deps);
+      const principal = principalOf(request);
+      const { userId } = principal;
+      const known = await readGivenFiles(deps.database, principal, request.body.inputs);
+      const checked = await prepareRun(userId, request.body, deps, { known });
+      const prepared = await storeGiven(deps.objects, userId, checked);
       const { status, body } = await runIdempotent(deps.database, request, async (tx) => ({
         status: 201,
-        body: runView(await createRun(tx, principalOf(request), prepared, deps.tools)),
+        body: runView(await createRun(tx, principal, prepared, deps.tools)),
       }));
       return reply
         .status(status as 201)
@@ -48,32 +53,50 @@ function createRoute(http: Http, deps: RunRoutes): void {
   );
 }
 
-function listRoute(http: Http, { database }: RunRoutes): void {
+const filtersOf = (query: Omit<z.infer<typeof api.listRunsQuery>, 'limit' | 'cursor'>): RunFilters => ({
+  status: query.status,
+  mode: query.mode,
+  kind: query.kind,
+  createdAfter: query.created_after,
+  createdBefore: query.created_before,
+  parentRunId: query.parent_run_id,
+  rootRunId: query.root_run_id,
+  forkedFrom: query.forked_from,
+  rootsOnly: query.roots_only,
+});
+
+function listRoute(http: Http, deps: RunRoutes): void {
   http.get(
     '/v1/runs',
     {
       schema: {
         operationId: 'listRuns',
         summary: 'List runs, newest first',
+        description:
+          'Filters are joined by “and”. `status` and `mode` take several values with commas between them.',
         tags: ['runs'],
         querystring: api.listRunsQuery,
         response: { 200: api.runPage },
       },
     },
     async (request) => {
-      const { limit, cursor, status } = request.query;
+      const { limit, cursor, ...query } = request.query;
       const before = cursor === undefined ? undefined : decodeCursor(cursor);
-      const rows = await readRuns(database, principalOf(request), { limit: limit + 1, status, before });
-      const page = toPage(
-        rows.map((row) => ({ id: row.id, position: row.created_at_text, row })),
+      const { runs, more } = await readRuns(deps, principalOf(request), {
         limit,
-      );
-      return { items: page.items.map(({ row }) => runView(row)), next_cursor: page.next_cursor };
+        filters: filtersOf(query),
+        before,
+      });
+      const last = more ? runs.at(-1) : undefined;
+      return {
+        items: runs.map(runView),
+        next_cursor: last ? encodeCursor({ createdAt: last.created_at_text, id: last.id }) : null,
+      };
     },
   );
 }
 
-function readRoutes(http: Http, { database }: RunRoutes): void {
+function readRoutes(http: Http, deps: RunRoutes): void {
   http.get(
     '/v1/runs/:id',
     {
@@ -85,7 +108,7 @@ function readRoutes(http: Http, { database }: RunRoutes): void {
         response: { 200: api.runView },
       },
     },
-    async (request) => runView(await readRun(database, principalOf(request), request.params.id)),
+    async (request) => runView(await readRun(deps, principalOf(request), request.params.id)),
   );
   http.get(
     '/v1/runs/:id/steps',
@@ -100,10 +123,9 @@ function readRoutes(http: Http, { database }: RunRoutes): void {
       },
     },
     async (request) => {
-      const { limit } = request.query;
-      const steps = await readSteps(database, principalOf(request), request.params.id, request.query);
-      const last = steps.length === limit ? steps.at(-1) : undefined;
-      return { items: steps.map(stepView), next_after: last?.step_index ?? null };
+      const { rows, more } = await readSteps(deps, principalOf(request), request.params.id, request.query);
+      const last = more ? rows.at(-1) : undefined;
+      return { items: rows.map(stepView), next_after: last?.step_index ?? null };
     },
   );
   http.get(
@@ -119,10 +141,9 @@ function readRoutes(http: Http, { database }: RunRoutes): void {
       },
     },
     async (request) => {
-      const { limit } = request.query;
-      const messages = await readMessages(database, principalOf(request), request.params.id, request.query);
-      const last = messages.length === limit ? messages.at(-1) : undefined;
-      return { items: messages.map(messageView), next_after: last?.message_index ?? null };
+      const { rows, more } = await readMessages(deps, principalOf(request), request.params.id, request.query);
+      const last = more ? rows.at(-1) : undefined;
+      return { items: rows.map(messageView), next_after: last?.message_index ?? null };
     },
   );
   http.get(
@@ -137,7 +158,7 @@ function readRoutes(http: Http, { database }: RunRoutes): void {
       },
     },
     async (request) => {
-      const artifacts = await readArtifacts(database, principalOf(request), request.params.id);
+      const artifacts = await readArtifacts(deps.database, principalOf(request), request.params.id);
       return { items: artifacts.map(artifactView) };
     },
   );

@@ -7,19 +7,17 @@ import type {
   StepView,
 } from '@swissbrain/shared-schema/http/agent-runner';
 import { agentMode, runStatus } from '@swissbrain/shared-schema/http/agent-runner';
+import type { OpenMessage, OpenRun, OpenStep } from '../operations/open-rows.ts';
 import type { ArtifactRow } from '../store/artifacts.ts';
 import type { RunEventRow } from '../store/events.ts';
-import type { MessageRow } from '../store/messages.ts';
 import type { QuestionRow } from '../store/questions.ts';
-import type { RunSummary } from '../store/runs.ts';
-import type { StepRow } from '../store/steps.ts';
 
 const iso = (time: Date | null) => time?.toISOString() ?? null;
 const failure = (code: string | null, message: string | null) =>
   code === null ? null : { code, message: message ?? code };
 
 /** A run as the API shows it. */
-export function runView(run: RunSummary): RunView {
+export function runView(run: OpenRun): RunView {
   return {
     id: run.id,
     kind: run.kind,
@@ -55,7 +53,7 @@ export function runView(run: RunSummary): RunView {
 }
 
 /** A step as the API shows it. */
-export function stepView(step: StepRow): StepView {
+export function stepView(step: OpenStep): StepView {
   return {
     id: step.id,
     key: step.step_key,
@@ -71,6 +69,7 @@ export function stepView(step: StepRow): StepView {
     usage: [...step.usage],
     cost: formatCredits(step.cost_micro),
     duration_ms: step.duration_ms === null ? null : Number(step.duration_ms),
+    tries: step.tries.map(({ code, message }) => ({ code, message })),
     // What is written beforehand, for the case that nobody writes the end, is no failure yet.
     error: step.status === 'running' ? null : failure(step.error_code, step.error_message),
     started_at: iso(step.started_at),
@@ -115,7 +114,7 @@ export function artifactView(artifact: ArtifactRow): ArtifactView {
 }
 
 /** A message as the API shows it. */
-export function messageView(message: MessageRow) {
+export function messageView(message: OpenMessage) {
   return {
     id: message.id,
     index: message.message_index,

@@ -89,7 +89,11 @@ export interface Execution {
   readonly message: string | null;
 }
 
-export type ExecutionResult = Execution & { readonly state: 'finished'; readonly reason: EndReason };
+/** How a program ended. One whose end nobody knows has none: `execute` rejects as `lost` instead. */
+export type ExecutionResult = Execution & {
+  readonly state: 'finished';
+  readonly reason: Exclude<EndReason, 'lost'>;
+};
 
 export interface ExecuteOptions {
   /** Go on reading from here instead of from the start (an earlier chunk's `nextOffset`). */

@@ -4,7 +4,7 @@ import type { KubeConfig } from '@kubernetes/client-node';
 import { durations } from '@swissbrain/service-kit/metrics';
 import { z } from 'zod';
 import type { OpenSession, SandboxDriver } from './driver.ts';
-import { SandboxError } from './errors.ts';
+import { type Loss, SandboxError } from './errors.ts';
 import { createKubernetesApi, type KubernetesApi } from './kubernetes-api.ts';
 import { instanceSelector, labels, namespaceFor, runtimePort, sessionJobName } from './kubernetes-job.ts';
 import { podStateOf } from './kubernetes-pod-state.ts';
@@ -111,15 +111,15 @@ async function whySessionGone(
   pods: SandboxPods,
   namespace: string,
   name: string,
-): Promise<string | null> {
+): Promise<Loss | null> {
   const heard = pods.find(namespace, name);
   const state = heard ? podStateOf(heard) : null;
-  if (state?.phase === 'ended') return state.why;
+  if (state?.phase === 'ended') return state;
   try {
     const pod = await api.readPod(namespace, name);
-    if (pod === null) return 'it is gone from the cluster';
+    if (pod === null) return { code: 'ended', why: 'it is gone from the cluster' };
     const now = podStateOf(pod);
-    return now.phase === 'ended' ? now.why : null;
+    return now.phase === 'ended' ? now : null;
   } catch (error) {
     if (error instanceof SandboxError) return null;
     throw error;

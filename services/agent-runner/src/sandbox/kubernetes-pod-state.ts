@@ -1,4 +1,5 @@
 import type { V1ContainerStatus, V1Pod } from '@kubernetes/client-node';
+import type { Loss, LossCode } from './errors.ts';
 
 /** What a session's pod is, as far as the cluster knows. */
 export type PodState =
@@ -6,15 +7,13 @@ export type PodState =
   | { readonly phase: 'starting'; readonly problem: PodProblem | null }
   | { readonly phase: 'running'; readonly address: string }
   /** Never again; in words for the user. */
-  | { readonly phase: 'ended'; readonly code: LossCode; readonly why: string };
+  | ({ readonly phase: 'ended' } & Loss);
 
 export interface PodProblem {
   readonly code: 'sandbox_image_missing' | 'sandbox_unschedulable' | 'sandbox_refused';
   readonly why: string;
   readonly hopeless: boolean;
 }
-
-export type LossCode = 'out_of_memory' | 'disk_full' | 'evicted' | 'node_lost' | 'deadline' | 'ended';
 
 const imageProblems = new Set(['ErrImagePull', 'ImagePullBackOff', 'InvalidImageName', 'ErrImageNeverPull']);
 const setupProblems = new Set(['CreateContainerError', 'RunContainerError']);

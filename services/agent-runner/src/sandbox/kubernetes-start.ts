@@ -33,7 +33,8 @@ export async function startSessionPod(options: StartOptions, request: OpenSessio
   // The name is the key: creating it first costs one call, and who comes second is told.
   const created = await api.createJob(sessionJob(settings, request));
   const job = created ?? (await api.readJob(namespace, name));
-  if (job === null || job.metadata?.deletionTimestamp) throw sandboxLost(name, 'it was removed');
+  if (job === null || job.metadata?.deletionTimestamp)
+    throw sandboxLost(name, { code: 'ended', why: 'it was removed' });
   if (job.status?.failed || job.status?.succeeded) throw await lossOf(options, namespace, name);
   // Before its container needs it; a creator that died in between leaves it to whoever comes next.
   await api.createSecret(sessionSecret(job, options.secretOf(name)));
@@ -45,7 +46,7 @@ export async function startSessionPod(options: StartOptions, request: OpenSessio
 async function lossOf({ api }: StartOptions, namespace: string, name: string): Promise<SandboxError> {
   const pod = await api.readPod(namespace, name);
   const state = pod ? podStateOf(pod) : null;
-  return sandboxLost(name, state?.phase === 'ended' ? state.why : 'it has ended');
+  return sandboxLost(name, state?.phase === 'ended' ? state : { code: 'ended', why: 'it has ended' });
 }
 
 async function waitForPod(
@@ -68,7 +69,7 @@ async function waitForPod(
       options.onPhase('scheduled');
     }
     const state = pod === null ? null : podStateOf(pod);
-    if (state?.phase === 'ended') throw sandboxLost(name, state.why);
+    if (state?.phase === 'ended') throw sandboxLost(name, state);
     if (state?.phase === 'running') {
       options.onPhase('started');
       return state.address;

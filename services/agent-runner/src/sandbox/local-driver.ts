@@ -22,6 +22,9 @@ export interface LocalDriverOptions extends LocalRuntimeSettings {
   readonly environment: string;
 }
 
+/** A process of this machine ends for no reason that is known to us. */
+const runtimeEnded = { code: 'ended', why: 'its runtime has ended' } as const;
+
 const namePattern = /^([0-9a-f-]{36})-(\d{1,9})$/;
 
 /**
@@ -66,14 +69,14 @@ async function openLocalSession(
   if (!endpointLives(endpoint)) {
     // Its programs may have outlived it and must not go on beside the session that takes its place.
     await stopSession(directory);
-    throw sandboxLost(name, 'its runtime has ended');
+    throw sandboxLost(name, runtimeEnded);
   }
   const client = createRuntimeClient({
     host: '127.0.0.1',
     port: endpoint.port,
     secret,
     session: name,
-    whyGone: async () => (endpointLives(endpoint) ? null : 'its runtime has ended'),
+    whyGone: async () => (endpointLives(endpoint) ? null : runtimeEnded),
   });
   const session = createRuntimeSession(name, client, () => destroySession(directory));
   try {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { z } from 'zod';
-import { SandboxError, sandboxLost, sandboxUnavailable } from './errors.ts';
+import { type Loss, SandboxError, sandboxLost, sandboxUnavailable } from './errors.ts';
 import { faultAnswer } from './runtime-answers.ts';
 import {
   createTransport,
@@ -14,7 +14,7 @@ export interface RuntimeClientOptions extends RuntimeAddress {
   /** For messages. */
   readonly session: string;
   /** Why the session is over, or null while it may live; asked when it cannot be reached. */
-  whyGone(): Promise<string | null>;
+  whyGone(): Promise<Loss | null>;
 }
 
 /** A call as the session makes it. A streamed body is made anew for each attempt. */
@@ -32,12 +32,17 @@ export interface RuntimeClient {
   bytes(call: ClientCall): Promise<Buffer>;
   /** The answer as a stream; errors while reading are SandboxErrors too. */
   stream(call: ClientCall): AsyncIterable<Uint8Array>;
+  /** The error of a session that is known to be lost, with what is known of why. `otherwise` says it where nobody knows. */
+  lost(otherwise: string): Promise<SandboxError>;
   close(): void;
 }
 
 const attempts = 4;
 const firstDelayMs = 50;
 const defaultTimeoutMs = 15_000;
+/** What ends a session may be heard of before it is known why. */
+const reasonWithinMs = 5_000;
+const reasonPollMs = 200;
 /** Passing states of the runtime, worth another attempt. */
 const busyStatuses = new Set([429, 503]);
 /** Refusals that are about what was asked for, not about the sandbox. */
@@ -57,7 +62,7 @@ export function createRuntimeClient(options: RuntimeClientOptions): RuntimeClien
       body: typeof body === 'function' ? body() : body,
       timeoutMs: call.timeoutMs ?? defaultTimeoutMs,
     });
-    if (answer.status >= 400) throw refusal(options.session, answer.status, await answer.bytes());
+    if (answer.status >= 400) throw await refusal(options, answer.status, await answer.bytes());
     return read(answer);
   };
 
@@ -96,28 +101,41 @@ export function createRuntimeClient(options: RuntimeClientOptions): RuntimeClien
         throw await classify(options, error);
       }
     },
+    lost: (otherwise) => lossOf(options, otherwise),
     close: () => transport.close(),
   };
+}
+
+async function lossOf({ session, whyGone }: RuntimeClientOptions, otherwise: string): Promise<SandboxError> {
+  const deadline = AbortSignal.timeout(reasonWithinMs);
+  for (;;) {
+    const loss = await whyGone();
+    if (loss !== null) return sandboxLost(session, loss);
+    if (deadline.aborted) return sandboxLost(session, { code: 'ended', why: otherwise });
+    await delay(reasonPollMs);
+  }
 }
 
 /** Tells a session that is gone from one that cannot be reached just now. */
 async function classify({ session, whyGone }: RuntimeClientOptions, error: unknown): Promise<SandboxError> {
   if (error instanceof SandboxError) return error;
-  if (error instanceof ForgedAnswer) return sandboxLost(session, error.message, { cause: error });
-  const why = await whyGone();
-  if (why !== null) return sandboxLost(session, why, { cause: error });
+  if (error instanceof ForgedAnswer) {
+    return sandboxLost(session, { code: 'ended', why: error.message }, { cause: error });
+  }
+  const loss = await whyGone();
+  if (loss !== null) return sandboxLost(session, loss, { cause: error });
   return sandboxUnavailable(session, error instanceof Error ? error.message : String(error), {
     cause: error,
   });
 }
 
-function refusal(session: string, status: number, body: Buffer): SandboxError {
+async function refusal(options: RuntimeClientOptions, status: number, body: Buffer): Promise<SandboxError> {
   const parsed = faultAnswer.safeParse(JSON.parse(body.toString('utf8')));
   const { code, message } = parsed.success
     ? parsed.data.error
     : { code: 'answer_invalid', message: `the sandbox refused with status ${status}` };
   // A runtime that is told to close never opens again, so its session is as good as gone.
-  if (code === 'closing') return sandboxLost(session, message);
+  if (code === 'closing') return lossOf(options, message);
   const fault = userStatuses.has(status) && code !== 'body_altered' ? 'user' : 'infrastructure';
   return new SandboxError(fault, busyStatuses.has(status) ? 'sandbox_busy' : code, message);
 }

@@ -3,16 +3,19 @@ import type { ExecutionRecord } from '@swissbrain/sandbox-runtime/protocol';
 import { z } from 'zod';
 import type {
   ByteSource,
+  EndReason,
   ExecuteOptions,
   ExecuteRequest,
   Execution,
-  ExecutionResult,
   OutputChunk,
   SandboxSession,
 } from './driver.ts';
 import { SandboxError } from './errors.ts';
 import { fileListAnswer, outputHeadAnswer, recordAnswer, runtimeStateAnswer } from './runtime-answers.ts';
 import type { RuntimeClient } from './runtime-client.ts';
+
+/** Also one of which the runtime knows no more than that it is lost. */
+type FinishedExecution = Execution & { readonly state: 'finished'; readonly reason: EndReason };
 
 /** How long one question for output is held open by the runtime. */
 const outputWaitMs = 20_000;
@@ -46,7 +49,10 @@ function executionMethods(client: RuntimeClient): Pick<SandboxSession, 'execute'
       const body = Buffer.from(JSON.stringify(wireRequest(request)));
       const target = executionTarget(request.executionId);
       await client.json({ method: 'PUT', target, body, signal: options.signal }, recordAnswer);
-      return followOutput(client, target, onOutput, options);
+      const execution = await followOutput(client, target, onOutput, options);
+      const { reason } = execution;
+      if (reason === 'lost') throw await client.lost(execution.message ?? 'it has ended');
+      return { ...execution, reason };
     },
     async lookup(executionId) {
       try {
@@ -92,7 +98,7 @@ async function followOutput(
   target: string,
   onOutput: (chunk: OutputChunk) => void | Promise<void>,
   { fromOffset = 0, signal }: ExecuteOptions,
-): Promise<ExecutionResult> {
+): Promise<FinishedExecution> {
   for (let offset = fromOffset; ; ) {
     const answer = await client.bytes({
       method: 'GET',
@@ -156,7 +162,7 @@ function executionOf(record: ExecutionRecord): Execution {
   };
 }
 
-function resultOf(execution: Execution): ExecutionResult {
+function resultOf(execution: Execution): FinishedExecution {
   const { state, reason } = execution;
   if (state === 'finished' && reason !== null) return { ...execution, state, reason };
   throw new SandboxError(

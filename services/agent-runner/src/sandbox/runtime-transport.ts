@@ -55,6 +55,8 @@ export interface RuntimeTransport {
   close(): void;
 }
 
+const connectWithinMs = 10_000;
+
 /** Signed HTTP to one runtime over connections that are kept. */
 export function createTransport({ host, port, secret }: RuntimeAddress): RuntimeTransport {
   const keys = deriveKeys(secret);
@@ -106,11 +108,20 @@ async function exchange(
   timeoutMs: number,
 ): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  let timer: NodeJS.Timeout | undefined;
+  const giveUp = (what: string, ms: number) =>
+    setTimeout(() => request.destroy(new Error(`${what} within ${ms} ms`)), ms);
+  // A machine that is gone refuses nothing: without this the system would try for minutes.
+  let timer = giveUp('no connection', connectWithinMs);
+  request.once('socket', (socket) => {
+    const connected = () => clearTimeout(timer);
+    if (socket.connecting) socket.once('connect', connected);
+    else connected();
+  });
   request.once('response', resolve);
   request.once('error', reject);
   request.once('finish', () => {
-    timer = setTimeout(() => request.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+    clearTimeout(timer);
+    timer = giveUp('no answer', timeoutMs);
   });
   if (Buffer.isBuffer(content)) request.end(content);
   // A source that fails must end the request; a request that failed is told by its own event.

@@ -1,13 +1,16 @@
 import { currentTraceparent } from '@swissbrain/service-kit/trace-context';
 import { type RawBuilder, sql } from 'kysely';
+import type { StoredPayload } from '../domain/payload.ts';
 import type { Usage } from '../domain/usage.ts';
-import { json, liveStates } from './statements.ts';
+import { json, kept, liveStates } from './statements.ts';
 
 /** The end of one step. */
 export interface StepFinish {
   readonly stepId: string;
   readonly status: 'completed' | 'failed';
   readonly output: unknown;
+  /** Where the output is when it is too large for the row. */
+  readonly storedOutput?: StoredPayload | null;
   readonly usage: readonly Usage[];
   readonly costMicro: bigint;
   readonly durationMs: number;
@@ -22,13 +25,14 @@ export interface NewStep {
   readonly tool: string;
   readonly name: string;
   readonly input: unknown;
+  readonly storedInput?: StoredPayload | null;
   readonly required: boolean;
 }
 
 export interface NewArtifact {
   readonly id: string;
   readonly stepId: string | null;
-  readonly kind: 'input' | 'output' | 'workspace' | 'log';
+  readonly kind: 'input' | 'output' | 'workspace' | 'log' | 'payload';
   readonly name: string;
   readonly mediaType: string;
   readonly sizeBytes: number;
@@ -40,6 +44,7 @@ export interface NewMessage {
   readonly index: number;
   readonly role: 'system' | 'user' | 'assistant' | 'tool';
   readonly content: unknown;
+  readonly storedContent?: StoredPayload | null;
   readonly stepId: string | null;
   readonly inputTokens: number;
   readonly outputTokens: number;
@@ -65,6 +70,8 @@ export interface Advance {
   /** A required step failed: what is pending is skipped, what runs beside it is cancelled. */
   readonly stopRest?: boolean;
   readonly artifacts?: readonly NewArtifact[];
+  /** The workspace as this step left it, in place of what was kept before; `unkept` where it could not be stored. */
+  readonly workspace?: NewArtifact | 'unkept' | null;
   readonly messages?: readonly NewMessage[];
   readonly events: readonly RunEvent[];
 }
@@ -73,8 +80,16 @@ export interface Advance {
 const isOneOf = (ids: readonly string[]): RawBuilder<unknown> =>
   ids.length === 1 ? sql`s.id = ${ids[0]}` : sql`s.id = any(${ids}::uuid[])`;
 
+/** What the usage of models is added up from stays in the row. */
+function ofModel(output: unknown): unknown {
+  if (typeof output !== 'object' || output === null) return {};
+  return Object.fromEntries(Object.entries(output).filter(([key]) => key === 'model' || key === 'tokens'));
+}
+
 const finishPart = (finish: StepFinish): RawBuilder<unknown> => sql`, finished as (
-    update public.agent_steps s set status = ${finish.status}, output = ${json(finish.output)}, usage = ${json(finish.usage)},
+    update public.agent_steps s set status = ${finish.status}, output = ${json(finish.storedOutput ? ofModel(finish.output) : finish.output)},${
+      finish.storedOutput ? sql` output_ref = ${json(finish.storedOutput)},` : sql``
+    } usage = ${json(finish.usage)},
       cost_micro = ${finish.costMicro}, duration_ms = ${finish.durationMs}, error_code = ${finish.error?.code ?? null},
       error_message = ${finish.error?.message ?? null}, finished_at = clock_timestamp()
     from fence where s.id = ${finish.stepId} and s.status = 'running')`;
@@ -84,9 +99,9 @@ const startPart = (ids: readonly string[], attempt: number): RawBuilder<unknown>
     from fence where ${isOneOf(ids)} and s.status in ('pending', 'running'))`;
 
 const insertPart = (step: NewStep, attempt: number): RawBuilder<unknown> => sql`, inserted as (
-    insert into public.agent_steps (id, run_id, user_id, step_index, step_key, tool, name, input, required, status, attempt, started_at)
+    insert into public.agent_steps (id, run_id, user_id, step_index, step_key, tool, name, input, input_ref, required, status, attempt, started_at)
     select ${step.stepId}, id, user_id, ${step.index}, ${step.key}, ${step.tool}::public.tool_type, ${step.name},
-      ${json(step.input)}, ${step.required}, 'running', ${attempt}, clock_timestamp() from fence)`;
+      ${json(kept(step.input, step.storedInput))}, ${json(step.storedInput ?? undefined)}, ${step.required}, 'running', ${attempt}, clock_timestamp() from fence)`;
 
 const skipPart = (ids: readonly string[]): RawBuilder<unknown> => sql`, skipped as (
     update public.agent_steps s set status = 'skipped', finished_at = clock_timestamp()
@@ -104,10 +119,19 @@ const artifactsPart = (artifacts: readonly NewArtifact[]): RawBuilder<unknown> =
       "mediaType" text, "sizeBytes" bigint, "sha256" text, "storageKey" text)
     on conflict (run_id, kind, name, sha256, user_id) do nothing)`;
 
+const messageColumns = ({ content, storedContent, ...message }: NewMessage) =>
+  storedContent ? { ...message, content: {}, storedContent } : { ...message, content };
+/** Of a run's workspace only the last state is kept. */
+export const forgetWorkspacePart = (
+  from: RawBuilder<unknown>,
+  except: string,
+): RawBuilder<unknown> => sql`, forgotten as (
+    delete from public.agent_artifacts a using ${from} where a.run_id = ${from}.id and a.kind = 'workspace' and a.sha256 <> ${except})`;
+
 const messagesPart = (messages: readonly NewMessage[]): RawBuilder<unknown> => sql`, messages as (
-    insert into public.agent_messages (run_id, user_id, message_index, role, content, step_id, input_tokens, output_tokens)
-    select fence.id, fence.user_id, m."index", m."role", m."content", m."stepId", m."inputTokens", m."outputTokens"
-    from fence, jsonb_to_recordset(${json(messages)}) as m("index" int, "role" text, "content" jsonb, "stepId" uuid,
+    insert into public.agent_messages (run_id, user_id, message_index, role, content, content_ref, step_id, input_tokens, output_tokens)
+    select fence.id, fence.user_id, m."index", m."role", m."content", m."storedContent", m."stepId", m."inputTokens", m."outputTokens"
+    from fence, jsonb_to_recordset(${json(messages.map(messageColumns))}) as m("index" int, "role" text, "content" jsonb, "storedContent" jsonb, "stepId" uuid,
       "inputTokens" bigint, "outputTokens" bigint))`;
 
 /**
@@ -116,17 +140,22 @@ const messagesPart = (messages: readonly NewMessage[]): RawBuilder<unknown> => s
  * close the run when its last step has ended. Returns one row, or none when the claim no longer holds.
  */
 export function advanceStatement(advance: Advance): RawBuilder<{ run_seq: bigint }> {
-  const { runId, attempt, finish, start, insert, skip, stopRest, artifacts, messages, events } = advance;
+  const { runId, attempt, finish, start, insert, skip, stopRest, workspace, messages, events } = advance;
   const none = sql``;
+  const kept = workspace && workspace !== 'unkept' ? workspace : null;
+  const artifacts = [...(advance.artifacts ?? []), ...(kept ? [kept] : [])];
+  const keyPart = workspace ? sql`, workspace_key = ${kept?.storageKey ?? ''}` : none;
   const count = events.length;
   return sql<{ run_seq: bigint }>`with fence as (
-    update public.agent_runs r set run_seq = r.run_seq + ${count}
+    update public.agent_runs r set run_seq = r.run_seq + ${count}${keyPart}
     where r.id = ${runId} and r.attempt = ${attempt} and r.status in ${liveStates} and r.cancel_requested_at is null
     returning r.id, r.user_id, r.root_run_id, r.run_seq)${finish ? finishPart(finish) : none}${
       start?.length ? startPart(start, attempt) : none
     }${insert ? insertPart(insert, attempt) : none}${skip?.length ? skipPart(skip) : none}${
       stopRest && finish ? stopRestPart(finish.stepId) : none
-    }${artifacts?.length ? artifactsPart(artifacts) : none}${messages?.length ? messagesPart(messages) : none}, events as (
+    }${artifacts.length > 0 ? artifactsPart(artifacts) : none}${
+      workspace ? forgetWorkspacePart(sql`fence`, kept?.sha256 ?? '') : none
+    }${messages?.length ? messagesPart(messages) : none}, events as (
     insert into public.event_outbox (source, aggregate_type, aggregate_id, aggregate_seq, type, user_id, root_id, run_id, run_seq, data, traceparent)
     select 'agent-runner', 'run', fence.id, fence.run_seq - ${count} + e.place, e.event ->> 'type', fence.user_id, fence.root_run_id,
       fence.id, fence.run_seq - ${count} + e.place, e.event -> 'data', ${currentTraceparent()}

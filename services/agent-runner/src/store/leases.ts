@@ -1,7 +1,8 @@
 import { currentTraceparent } from '@swissbrain/service-kit/trace-context';
 import { type RawBuilder, sql } from 'kysely';
+import type { StoredPayload } from '../domain/payload.ts';
 import type { RunRow } from './runs.ts';
-import { finalStates, idleStates, interval, json, liveStates } from './statements.ts';
+import { finalStates, idleStates, interval, json, kept, liveStates } from './statements.ts';
 
 /**
  * A worker takes a run over: raises the attempt, which from now on fences out whoever had it, and appends
@@ -99,25 +100,55 @@ export function raiseHoldStatement(
     where id = ${runId} and attempt = ${attempt} and status in ${liveStates} returning id`;
 }
 
-/** No more steps will come: with none open the trigger closes the run in this statement. */
+/**
+ * No more steps will come: with none open the trigger closes the run in this statement. `stored` is where the output is
+ * when it is too large for the row.
+ */
 export function finishPlanningStatement(
-  runId: string,
-  attempt: number,
+  claim: { readonly runId: string; readonly attempt: number },
   output: unknown,
+  stored: StoredPayload | null,
 ): RawBuilder<{ status: string }> {
-  return sql`update public.agent_runs set planning_done = true, output = ${json(output)}, updated_at = clock_timestamp()
-    where id = ${runId} and attempt = ${attempt} and status in ${liveStates} and cancel_requested_at is null
-    returning status::text`;
+  return sql`with done as (
+      update public.agent_runs set planning_done = true, output = ${json(kept(output, stored))},
+        output_ref = ${json(stored ?? undefined)}, updated_at = clock_timestamp()
+      where id = ${claim.runId} and attempt = ${claim.attempt} and status in ${liveStates} and cancel_requested_at is null
+      returning id, user_id, status::text
+    ), payload as (
+      insert into public.agent_artifacts (run_id, user_id, kind, name, media_type, size_bytes, sha256, storage_key)
+      select done.id, done.user_id, 'payload', s.key, 'application/json', s.size_bytes, s.sha256, s.key
+      from done, jsonb_to_record(${json(stored ?? undefined)}) as s(key text, size_bytes bigint, sha256 text)
+      where s.key is not null
+      on conflict (run_id, kind, name, sha256, user_id) do nothing)
+    select status from done`;
 }
 
-/** A session was lost: the next one has the next number. Only for the number that was lost. */
+/** A sandbox session that is gone. */
+export interface LostSession {
+  readonly sessionNo: number;
+  readonly code: string;
+  /** For the user. */
+  readonly message: string;
+}
+
+/** A session was lost: the next one has the next number, with run.session_lost. Only for the number that was lost. */
 export function raiseSessionStatement(
   runId: string,
   attempt: number,
-  lost: number,
+  lost: LostSession,
 ): RawBuilder<{ session_no: number }> {
-  return sql`update public.agent_runs set session_no = session_no + 1
-    where id = ${runId} and attempt = ${attempt} and session_no = ${lost} and status in ${liveStates} returning session_no`;
+  const { sessionNo, code, message } = lost;
+  return sql`with raised as (
+      update public.agent_runs set session_no = session_no + 1, run_seq = run_seq + 1, updated_at = clock_timestamp()
+      where id = ${runId} and attempt = ${attempt} and session_no = ${sessionNo} and status in ${liveStates}
+      returning id, user_id, root_run_id, run_seq, session_no
+    ), event as (
+      insert into public.event_outbox (source, aggregate_type, aggregate_id, aggregate_seq, type, user_id, root_id, run_id, run_seq, data, traceparent)
+      select 'agent-runner', 'run', id, run_seq, 'run.session_lost', user_id, root_run_id, id, run_seq,
+        jsonb_build_object('run_id', id, 'root_run_id', root_run_id, 'session_no', ${sessionNo}::int, 'code', ${code}::text,
+          'message', ${message}::text), ${currentTraceparent()}
+      from raised)
+    select session_no from raised`;
 }
 
 /** Ends a worker's lease or a dispatcher's ticket before its time. */

@@ -15,6 +15,13 @@ export interface MemoryRow {
   readonly updated_at: Date;
 }
 
+/** What a text means, as a vector of length 1. */
+export interface Embedding {
+  readonly vector: readonly number[];
+  /** Model and dimensions; others cannot be compared with it. */
+  readonly model: string;
+}
+
 export interface NewMemory {
   readonly userId: string;
   readonly tenantId: string | null;
@@ -23,6 +30,7 @@ export interface NewMemory {
   readonly key: string;
   readonly content: string;
   readonly metadata: Readonly<Record<string, unknown>>;
+  readonly embedding: Embedding | null;
 }
 
 const columns = sql`id, namespace, key, content, metadata, run_id, created_at, updated_at`;
@@ -30,11 +38,11 @@ const columns = sql`id, namespace, key, content, metadata, run_id, created_at, u
 /** Keeps something under its key, instead of what was there. */
 export async function saveMemory(tx: Tx, memory: NewMemory): Promise<MemoryRow> {
   const { rows } = await sql<MemoryRow>`insert into public.agent_memory
-      (user_id, tenant_id, run_id, namespace, key, content, metadata)
+      (user_id, tenant_id, run_id, namespace, key, content, metadata, embedding, embedding_model)
     values (${memory.userId}, ${memory.tenantId}, ${memory.runId}, ${memory.namespace}, ${memory.key}, ${memory.content},
-      ${json(memory.metadata)})
+      ${json(memory.metadata)}, ${memory.embedding?.vector ?? null}::real[], ${memory.embedding?.model ?? null})
     on conflict (user_id, namespace, key) do update set content = excluded.content, metadata = excluded.metadata,
-      updated_at = now()
+      embedding = excluded.embedding, embedding_model = excluded.embedding_model, updated_at = now()
     returning ${columns}`.execute(tx);
   const [row] = rows;
   if (!row) throw new Error('a memory was saved and did not come back');
@@ -48,7 +56,15 @@ export interface MemorySearch {
   /** All of them without. */
   readonly namespace: string | undefined;
   readonly limit: number;
+  /** What the query means, and how near a match must be at least (cosine); null: by words alone. */
+  readonly near: (Embedding & { readonly atLeast: number }) | null;
 }
+
+/** Of the user's memories so many, last changed first, are compared by meaning; by words all of them. */
+const comparedByMeaning = 1_000;
+const foundByWords = 100;
+/** Of reciprocal rank fusion: how little the first places of one list outweigh those of the other. */
+const fusion = 60;
 
 /**
  * The best matches first. As the service, with the user named: under row-level security Postgres looks nothing up by an
@@ -56,9 +72,39 @@ export interface MemorySearch {
  */
 export function searchMemoryStatement(search: MemorySearch): RawBuilder<MemoryRow> {
   const namespace = search.namespace === undefined ? sql`` : sql`and namespace = ${search.namespace}`;
+  if (search.near) return searchByMeaningStatement(search, search.near, namespace);
   return sql`select ${columns} from public.agent_memory, websearch_to_tsquery('simple', ${search.query}) as asked
     where user_id = ${search.userId}::uuid and search @@ asked ${namespace}
     order by ts_rank_cd(search, asked) desc, updated_at desc limit ${search.limit}`;
+}
+
+/** Both lists by place, and those that stand in both first: ranks of words and cosines have no common measure. */
+function searchByMeaningStatement(
+  { userId, query, limit }: MemorySearch,
+  { vector, model, atLeast }: NonNullable<MemorySearch['near']>,
+  namespace: RawBuilder<unknown>,
+): RawBuilder<MemoryRow> {
+  return sql`with by_words as materialized (
+      select id, row_number() over (order by ts_rank_cd(search, asked) desc, updated_at desc) as place
+      from public.agent_memory, websearch_to_tsquery('simple', ${query}) as asked
+      where user_id = ${userId}::uuid and search @@ asked ${namespace}
+      order by place limit ${foundByWords}),
+    recent as materialized (
+      select id, embedding, embedding_model from public.agent_memory where user_id = ${userId}::uuid ${namespace}
+      order by updated_at desc, id desc limit ${comparedByMeaning}),
+    compared as (
+      select id, (select sum(a * b) from unnest(embedding, ${vector}::real[]) as pair (a, b)) as nearness
+      from recent where embedding_model = ${model}),
+    by_meaning as (
+      select id, row_number() over (order by nearness desc) as place from compared
+      where nearness >= ${atLeast} order by place limit ${limit}),
+    best as (
+      select id, sum(1.0 / (${fusion} + place)) as score
+      from (select * from by_words union all select * from by_meaning) as found
+      group by id order by score desc limit ${limit})
+    select m.id, namespace, key, content, metadata, run_id, created_at, updated_at
+    from best join public.agent_memory as m on m.id = best.id
+    order by score desc, updated_at desc`;
 }
 
 export interface MemoryListing {

@@ -1,5 +1,6 @@
 import type { Tx } from '@swissbrain/service-kit/database';
 import { sql } from 'kysely';
+import type { StoredPayload } from '../domain/payload.ts';
 
 /** One entry of a run's conversation. */
 export interface MessageRow {
@@ -7,6 +8,7 @@ export interface MessageRow {
   readonly message_index: number;
   readonly role: 'system' | 'user' | 'assistant' | 'tool';
   readonly content: unknown;
+  readonly content_ref: StoredPayload | null;
   readonly step_id: string | null;
   readonly input_tokens: bigint;
   readonly output_tokens: bigint;
@@ -38,8 +40,8 @@ export async function copyMessages(
     readonly steps: readonly (readonly [string, string])[];
   },
 ): Promise<void> {
-  await sql`insert into public.agent_messages (run_id, user_id, message_index, role, content, step_id)
-    select ${copy.to}, m.user_id, m.message_index, m.role, m.content, c.new
+  await sql`insert into public.agent_messages (run_id, user_id, message_index, role, content, content_ref, step_id)
+    select ${copy.to}, m.user_id, m.message_index, m.role, m.content, m.content_ref, c.new
     from public.agent_messages m
       left join unnest(${copy.steps.map(([old]) => old)}::uuid[], ${copy.steps.map(([, made]) => made)}::uuid[]) as c(old, new)
         on c.old = m.step_id

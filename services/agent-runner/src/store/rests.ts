@@ -1,7 +1,7 @@
 import type { Tx } from '@swissbrain/service-kit/database';
 import { currentTraceparent } from '@swissbrain/service-kit/trace-context';
 import { type RawBuilder, sql } from 'kysely';
-import type { NewArtifact } from './advance.ts';
+import { forgetWorkspacePart, type NewArtifact } from './advance.ts';
 import { json, liveStates } from './statements.ts';
 
 /** How a worker leaves a run that it has not ended. */
@@ -117,6 +117,6 @@ export function keepWorkspaceStatement(
       insert into public.agent_artifacts (id, run_id, user_id, step_id, kind, name, media_type, size_bytes, sha256, storage_key)
       select ${snapshot.id}, id, user_id, null, 'workspace', ${snapshot.name}, ${snapshot.mediaType}, ${snapshot.sizeBytes},
         ${snapshot.sha256}, ${snapshot.storageKey} from kept
-      on conflict (run_id, kind, name, sha256, user_id) do nothing)
+      on conflict (run_id, kind, name, sha256, user_id) do nothing)${forgetWorkspacePart(sql`kept`, snapshot.sha256)}
     select id from kept`;
 }

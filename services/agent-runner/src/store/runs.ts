@@ -1,7 +1,8 @@
 import type { Tx } from '@swissbrain/service-kit/database';
 import { currentTraceparent } from '@swissbrain/service-kit/trace-context';
 import { type RawBuilder, sql } from 'kysely';
-import { finalStates, json } from './statements.ts';
+import type { StoredPayload } from '../domain/payload.ts';
+import { finalStates, json, kept } from './statements.ts';
 
 /** A run without what may be large, as most readers need it; amounts are micro-credits. */
 export interface RunSummary {
@@ -31,6 +32,8 @@ export interface RunSummary {
   readonly budget_micro: bigint | null;
   readonly reservation_id: string | null;
   readonly output: unknown;
+  /** Where the output is when it is too large for the row. */
+  readonly output_ref: StoredPayload | null;
   readonly error_code: string | null;
   readonly error_message: string | null;
   readonly created_at: Date;
@@ -42,7 +45,9 @@ export interface RunSummary {
 /** The whole row, as a worker needs it. */
 export interface RunRow extends RunSummary {
   readonly playbook: unknown;
+  readonly playbook_ref: StoredPayload | null;
   readonly inputs: unknown;
+  readonly inputs_ref: StoredPayload | null;
   readonly reservation: unknown;
   readonly session_no: number;
   readonly workspace_key: string | null;
@@ -53,7 +58,7 @@ export interface RunRow extends RunSummary {
 
 const summary = sql`id, user_id, tenant_id, parent_run_id, root_run_id, mode, kind, title, goal, status, attempt, run_seq,
   cancel_requested_at, pause_requested_at, pause_reason, forked_from, parent_step_id, step_count, open_steps, completed_steps, failed_steps, consumed_micro, held_micro, budget_micro,
-  reservation_id, output, error_code, error_message, created_at, queued_at, started_at, finished_at`;
+  reservation_id, output, output_ref, error_code, error_message, created_at, queued_at, started_at, finished_at`;
 
 /** What is known of a run when it is created. */
 export interface NewRun {
@@ -65,7 +70,9 @@ export interface NewRun {
   readonly title: string;
   readonly goal: string | null;
   readonly playbook: unknown;
+  readonly storedPlaybook?: StoredPayload | null;
   readonly inputs: unknown;
+  readonly storedInputs?: StoredPayload | null;
   readonly options: unknown;
   readonly budgetMicro: bigint | null;
   readonly parent?: {
@@ -86,10 +93,11 @@ export interface NewRun {
 export async function insertRun(tx: Tx, run: NewRun): Promise<boolean> {
   const { rows } =
     await sql`insert into public.agent_runs (id, user_id, tenant_id, root_run_id, parent_run_id, parent_step_id,
-      forked_from, kind, mode, title, goal, playbook, inputs, options, budget_micro, planning_done, run_seq)
+      forked_from, kind, mode, title, goal, playbook, playbook_ref, inputs, inputs_ref, options, budget_micro, planning_done, run_seq)
     values (${run.id}, ${run.userId}, ${run.tenantId}, ${run.parent?.rootRunId ?? run.id}, ${run.parent?.runId ?? null},
       ${run.parent?.stepId ?? null}, ${run.forkedFrom ?? null}, ${run.kind}, ${run.mode}::public.agent_mode, ${run.title},
-      ${run.goal}, ${run.playbook === null ? null : json(run.playbook)}, ${json(run.inputs)}, ${json(run.options)},
+      ${run.goal}, ${json(kept(run.playbook, run.storedPlaybook) ?? undefined)}, ${json(run.storedPlaybook ?? undefined)},
+      ${json(kept(run.inputs, run.storedInputs))}, ${json(run.storedInputs ?? undefined)}, ${json(run.options)},
       ${run.budgetMicro}, ${run.planningDone}, 1)
     on conflict (id) do nothing returning id`.execute(tx);
   return rows.length > 0;
@@ -157,9 +165,42 @@ export async function lockRun(tx: Tx, id: string): Promise<RunSummary | undefine
   return rows[0];
 }
 
+/** What the runs of a list have in common; what is left out does not matter. */
+export interface RunFilters {
+  readonly status?: readonly string[] | undefined;
+  readonly mode?: readonly string[] | undefined;
+  readonly kind?: 'playbook' | 'goal' | undefined;
+  readonly createdAfter?: string | undefined;
+  readonly createdBefore?: string | undefined;
+  readonly parentRunId?: string | undefined;
+  readonly rootRunId?: string | undefined;
+  readonly forkedFrom?: string | undefined;
+  readonly rootsOnly?: boolean | undefined;
+}
+
+/** Values are written out where the condition of an index is to be recognised. */
+function conditionsOf(filters: RunFilters): RawBuilder<unknown> {
+  const oneOf = (values: readonly string[], type: string) =>
+    sql.join(values.map((value) => sql`${sql.lit(value)}::public.${sql.raw(type)}`));
+  const { status, mode, kind, createdAfter, createdBefore, parentRunId, rootRunId, forkedFrom, rootsOnly } =
+    filters;
+  const conditions = [
+    ...(status ? [sql`status in (${oneOf(status, 'agent_run_status')})`] : []),
+    ...(mode ? [sql`mode in (${oneOf(mode, 'agent_mode')})`] : []),
+    ...(kind ? [sql`kind = ${kind}`] : []),
+    ...(createdAfter ? [sql`created_at >= ${createdAfter}::timestamptz`] : []),
+    ...(createdBefore ? [sql`created_at < ${createdBefore}::timestamptz`] : []),
+    ...(parentRunId ? [sql`parent_run_id = ${parentRunId}::uuid`] : []),
+    ...(rootRunId ? [sql`root_run_id = ${rootRunId}::uuid`] : []),
+    ...(forkedFrom ? [sql`forked_from = ${forkedFrom}::uuid`] : []),
+    ...(rootsOnly ? [sql`parent_run_id is null`] : []),
+  ];
+  return conditions.length === 0 ? sql`` : sql`and ${sql.join(conditions, sql` and `)}`;
+}
+
 export interface RunListing {
   readonly limit: number;
-  readonly status: string | undefined;
+  readonly filters: RunFilters;
   readonly before: { readonly createdAt: string; readonly id: string } | undefined;
 }
 
@@ -173,15 +214,12 @@ export async function listRuns(
   userId: string,
   listing: RunListing,
 ): Promise<(RunSummary & { created_at_text: string })[]> {
-  const status = listing.status
-    ? sql`and status = ${sql.lit(listing.status)}::public.agent_run_status`
-    : sql``;
   const before = listing.before
     ? sql`and (created_at, id) < (${listing.before.createdAt}::timestamptz, ${listing.before.id}::uuid)`
     : sql``;
   const { rows } = await sql<RunSummary & { created_at_text: string }>`
     select ${summary}, created_at::text as created_at_text from public.agent_runs
-    where user_id = ${userId}::uuid ${status} ${before}
+    where user_id = ${userId}::uuid ${conditionsOf(listing.filters)} ${before}
     order by created_at desc, id desc limit ${listing.limit}`.execute(tx);
   return rows;
 }

@@ -1,4 +1,5 @@
 import { type RawBuilder, sql } from 'kysely';
+import { jsonText, type StoredPayload } from '../domain/payload.ts';
 
 /** States in which a worker may write. */
 export const liveStates = sql`('planning', 'running')`;
@@ -7,20 +8,17 @@ export const idleStates = sql`('waiting_input', 'paused')`;
 /** States from which no run comes back. */
 export const finalStates = sql`('completed', 'failed', 'cancelled', 'timed_out')`;
 
-/** Postgres stores neither U+0000 nor half of a surrogate pair; both are escaped by JSON.stringify, and rare. */
-const unstorable = /\\u0000|\\ud[89a-f]/;
-
-function storable(_key: string, value: unknown): unknown {
-  return typeof value === 'string' ? value.replaceAll('\0', '\ufffd').toWellFormed() : value;
-}
-
 /**
  * A JSON parameter. Text is sent, since pg would take a JavaScript array for a Postgres one. Characters that
  * Postgres cannot store become U+FFFD.
  */
 export function json(value: unknown): RawBuilder<unknown> {
-  const text = JSON.stringify(value);
-  return sql`${unstorable.test(text) ? JSON.stringify(value, storable) : text}::text::jsonb`;
+  return sql`${value === undefined ? null : jsonText(value)}::text::jsonb`;
+}
+
+/** What a column keeps of a value: nothing of it when it is stored elsewhere. */
+export function kept(value: unknown, stored: StoredPayload | null | undefined): unknown {
+  return stored ? {} : value;
 }
 
 /** Milliseconds as an interval. */

@@ -1,8 +1,10 @@
 import type { Tx } from '@swissbrain/service-kit/database';
 import { type RawBuilder, sql } from 'kysely';
+import type { StoredPayload } from '../domain/payload.ts';
 import type { StepState } from '../domain/progress.ts';
+import type { FailedTry } from '../domain/retry.ts';
 import type { Usage } from '../domain/usage.ts';
-import { json, liveStates } from './statements.ts';
+import { json, kept, liveStates } from './statements.ts';
 
 /** A step as its row holds it. */
 export interface StepRow {
@@ -13,11 +15,15 @@ export interface StepRow {
   readonly tool: string;
   readonly name: string;
   readonly input: unknown;
+  /** Where the input is when it is too large for the row. */
+  readonly input_ref: StoredPayload | null;
   readonly output: unknown;
+  readonly output_ref: StoredPayload | null;
   readonly needs: readonly string[];
   readonly required: boolean;
   readonly status: StepState;
   readonly attempt: number;
+  readonly tries: readonly FailedTry[];
   readonly usage: readonly Usage[];
   readonly cost_micro: bigint;
   readonly error_code: string | null;
@@ -36,6 +42,7 @@ export interface PendingStep {
   readonly tool: string;
   readonly name: string;
   readonly input: unknown;
+  readonly storedInput: StoredPayload | null;
   readonly needs: readonly string[];
   readonly required: boolean;
 }
@@ -46,10 +53,10 @@ export async function insertPendingSteps(
   run: { readonly id: string; readonly userId: string },
   steps: readonly PendingStep[],
 ): Promise<void> {
-  await sql`insert into public.agent_steps (id, run_id, user_id, step_index, step_key, tool, name, input, needs, required)
-    select s."id", ${run.id}, ${run.userId}, s."index", s."key", s."tool", s."name", s."input", s."needs", s."required"
-    from jsonb_to_recordset(${json(steps)}) as s("id" uuid, "index" int, "key" text, "tool" public.tool_type, "name" text,
-      "input" jsonb, "needs" text[], "required" boolean)
+  await sql`insert into public.agent_steps (id, run_id, user_id, step_index, step_key, tool, name, input, input_ref, needs, required)
+    select s."id", ${run.id}, ${run.userId}, s."index", s."key", s."tool", s."name", s."input", s."storedInput", s."needs", s."required"
+    from jsonb_to_recordset(${json(steps.map((step) => ({ ...step, input: kept(step.input, step.storedInput) })))}) as s("id" uuid, "index" int, "key" text, "tool" public.tool_type, "name" text,
+      "input" jsonb, "storedInput" jsonb, "needs" text[], "required" boolean)
     order by s."index"`.execute(tx);
 }
 
@@ -94,6 +101,18 @@ export function beginOnceStatement(
     select begun from before`;
 }
 
+/** Notes under the claim that a call of a step has failed and will be made again. No row when the claim does not hold. */
+export function noteTryStatement(
+  claim: { readonly runId: string; readonly attempt: number },
+  stepId: string,
+  failed: FailedTry,
+): RawBuilder<{ id: string }> {
+  return sql`update public.agent_steps s set tries = s.tries || ${json([failed])}
+    from (select id from public.agent_runs where id = ${claim.runId} and attempt = ${claim.attempt}
+      and status in ${liveStates} and cancel_requested_at is null for no key update) r
+    where s.id = ${stepId} and s.run_id = r.id and s.status = 'running' returning s.id`;
+}
+
 /**
  * Inserts steps of another run, which have ended, as steps of this one: with their results and without their usage, since
  * they were billed there.
@@ -103,9 +122,9 @@ export async function insertCopiedSteps(
   run: { readonly id: string; readonly userId: string },
   copies: readonly { readonly id: string; readonly from: string; readonly index: number }[],
 ): Promise<void> {
-  await sql`insert into public.agent_steps (id, run_id, user_id, step_index, step_key, tool, name, input, output, needs, required,
+  await sql`insert into public.agent_steps (id, run_id, user_id, step_index, step_key, tool, name, input, input_ref, output, output_ref, needs, required,
       status, error_code, error_message, duration_ms, finished_at)
-    select c."id", ${run.id}, ${run.userId}, c."index", s.step_key, s.tool, s.name, s.input, s.output, s.needs, s.required,
+    select c."id", ${run.id}, ${run.userId}, c."index", s.step_key, s.tool, s.name, s.input, s.input_ref, s.output, s.output_ref, s.needs, s.required,
       s.status, s.error_code, s.error_message, s.duration_ms, s.finished_at
     from jsonb_to_recordset(${json(copies)}) as c("id" uuid, "from" uuid, "index" int)
       join public.agent_steps s on s.id = c."from"

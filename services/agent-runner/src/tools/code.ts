@@ -58,11 +58,6 @@ function failureOf(execution: ExecutionResult, timeoutSeconds: number): ToolResu
         : { code: 'nonzero_exit', message: `the program ended with exit code ${execution.exitCode}` };
     case 'timeout':
       return { code: 'timeout', message: `the program did not end within ${timeoutSeconds} seconds` };
-    case 'lost':
-      return {
-        code: 'execution_lost',
-        message: 'the sandbox was restarted and cannot tell how the program ended',
-      };
     default:
       return {
         code: execution.reason,
@@ -116,7 +111,7 @@ async function runCode(input: CodeInput, context: ToolContext): Promise<ToolResu
   const ended = failureOf(execution, timeoutSeconds);
   const read = ended ? {} : await readResult(context);
   const failure = ended ?? read.failure;
-  const ran = execution.reason !== 'lost' && execution.reason !== 'spawn_error';
+  const ran = execution.reason !== 'spawn_error';
   return {
     output: {
       stdout: tails.stdout.text(),

@@ -1,19 +1,30 @@
 import { operations } from '@swissbrain/shared-schema/operations';
 import { z } from 'zod';
+import type { SandboxSession } from '../sandbox/driver.ts';
 import { SandboxError } from '../sandbox/errors.ts';
 import { PatchFailure, patchFile } from './patch-file.ts';
 import { readBounded } from './read-bounded.ts';
+import { readLines } from './read-lines.ts';
 import type { Tool, ToolContext, ToolResult } from './tool.ts';
+import { workspacePath } from './workspace-path.ts';
 
 const maxReadBytes = 256 * 1024;
-const path = z
-  .string()
-  .min(1)
-  .max(512)
-  .refine((text) => !text.startsWith('/') && !text.split('/').includes('..'), 'a path inside the workspace');
+/** Of lines that were asked for: what a model is shown whole. */
+const maxLineCharacters = 12_000;
+const path = workspacePath;
 
 const fileInput = z.discriminatedUnion('action', [
-  z.strictObject({ action: z.literal('read'), path }),
+  z.strictObject({
+    action: z.literal('read'),
+    path,
+    from_line: z
+      .number()
+      .int()
+      .min(1)
+      .optional()
+      .describe('Only some lines, from this on: for long files, which are shown in short otherwise'),
+    lines: z.number().int().min(1).max(2_000).default(400).describe('With from_line: how many at most'),
+  }),
   z.strictObject({ action: z.literal('write'), path, content: z.string().max(4 * 1024 * 1024) }),
   z.strictObject({
     action: z.literal('patch'),
@@ -26,12 +37,26 @@ const fileInput = z.discriminatedUnion('action', [
     new_text: z.string().max(256 * 1024),
     all: z.boolean().default(false).describe('Replace every place; without, there must be exactly one'),
   }),
-  z.strictObject({ action: z.literal('list') }),
+  z.strictObject({ action: z.literal('list'), under: path.optional().describe('Only in this folder') }),
   z.strictObject({ action: z.literal('delete'), path }),
 ]);
 type FileInput = z.infer<typeof fileInput>;
 
 const usage = [{ operation: operations.fileOperation, quantity: '1' }] as const;
+
+async function readText(
+  session: SandboxSession,
+  { path: of, from_line: from, lines: count }: Extract<FileInput, { action: 'read' }>,
+): Promise<unknown> {
+  if (from !== undefined) {
+    const { content, lines, nextLine } = await readLines(session.getFile(of), {
+      ...{ from, count, maxCharacters: maxLineCharacters },
+    });
+    return { path: of, content, from_line: from, lines, next_line: nextLine };
+  }
+  const { bytes, truncated } = await readBounded(session.getFile(of), maxReadBytes);
+  return { path: of, content: bytes.toString('utf8'), truncated };
+}
 
 async function perform(input: FileInput, context: ToolContext): Promise<unknown> {
   const session = await context.sandbox();
@@ -42,14 +67,16 @@ async function perform(input: FileInput, context: ToolContext): Promise<unknown>
       return { path: input.path, size: content.length };
     }
     case 'read': {
-      const { bytes, truncated } = await readBounded(session.getFile(input.path), maxReadBytes);
-      return { path: input.path, content: bytes.toString('utf8'), truncated };
+      return readText(session, input);
     }
     case 'patch':
       return patchFile(input, context, session);
     case 'list': {
       const files = await session.listFiles();
-      return { files: files.filter((file) => !file.path.startsWith('.swissbrain')) };
+      const folder = input.under === undefined ? '' : `${input.under.replace(/\/+$/, '')}/`;
+      return {
+        files: files.filter((file) => !file.path.startsWith('.swissbrain') && file.path.startsWith(folder)),
+      };
     }
     case 'delete':
       await session.deleteFile(input.path);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { answerProblem, schemaProblem } from '../domain/answer-schema.ts';
 import type { Tool, ToolResult } from './tool.ts';
 
 const longestSeconds = 14 * 24 * 3_600;
@@ -33,21 +34,10 @@ const humanInput = z
       complain('default', 'the default is one of the choices');
     }
     if (!input.answer_schema) return;
-    if (JSON.stringify(input.answer_schema).includes('"pattern')) {
-      // A pattern is run on the answer, and some never end.
-      complain('answer_schema', 'patterns are not allowed');
-      return;
-    }
-    try {
-      const parsed = z.fromJSONSchema(input.answer_schema as Parameters<typeof z.fromJSONSchema>[0]);
-      if (input.default !== undefined && !parsed.safeParse(input.default).success) {
-        complain('default', 'the default does not fit answer_schema');
-      }
-    } catch (error) {
-      complain(
-        'answer_schema',
-        `not a JSON Schema: ${error instanceof Error ? error.message : String(error)}`,
-      );
+    const problem = schemaProblem(input.answer_schema);
+    if (problem !== null) complain('answer_schema', problem);
+    else if (input.default !== undefined && answerProblem(input.answer_schema, input.default) !== null) {
+      complain('default', 'the default does not fit answer_schema');
     }
   });
 type HumanInput = z.infer<typeof humanInput>;

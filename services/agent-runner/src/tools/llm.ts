@@ -3,6 +3,7 @@ import { jsonSchema, Output } from 'ai';
 import { z } from 'zod';
 import { askModel } from '../agent/ask-model.ts';
 import { type ModelChoice, type Models, worstCases } from '../agent/models.ts';
+import { answerProblem, schemaProblem } from '../domain/answer-schema.ts';
 import { usageOfTokens } from '../domain/model-tokens.ts';
 import type { Tool, ToolContext, ToolResult } from './tool.ts';
 
@@ -19,6 +20,10 @@ const llmInput = z.strictObject({
   max_output_tokens: z.number().int().min(1).max(200_000).optional(),
   schema: z
     .record(z.string(), z.unknown())
+    .superRefine((schema, context) => {
+      const problem = schema.type === 'object' ? schemaProblem(schema) : 'its type is "object"';
+      if (problem !== null) context.addIssue({ code: 'custom', message: problem });
+    })
     .optional()
     .describe('JSON Schema of an object; the answer then follows it and is output.object'),
 });
@@ -26,6 +31,18 @@ type LlmInput = z.infer<typeof llmInput>;
 
 /** The models that answer steps of playbooks. */
 const mode = 'playbook';
+
+/** The schema for the provider, and the check of what it lets through: not all of them follow it. */
+function outputOf(schema: Readonly<Record<string, unknown>>) {
+  return Output.object({
+    schema: jsonSchema<unknown>(schema, {
+      validate: (value) => {
+        const problem = answerProblem(schema, value);
+        return problem === null ? { success: true, value } : { success: false, error: new Error(problem) };
+      },
+    }),
+  });
+}
 
 async function ask(models: Models, input: LlmInput, context: ToolContext, clock: Clock): Promise<ToolResult> {
   const outcome = await askModel({
@@ -35,7 +52,7 @@ async function ask(models: Models, input: LlmInput, context: ToolContext, clock:
     messages: [{ role: 'user', content: input.prompt }],
     ...(input.temperature === undefined ? {} : { temperature: input.temperature }),
     ...(input.max_output_tokens === undefined ? {} : { maxOutputTokens: input.max_output_tokens }),
-    ...(input.schema ? { output: Output.object({ schema: jsonSchema(input.schema) }) } : {}),
+    ...(input.schema ? { output: outputOf(input.schema) } : {}),
     ...{ runId: context.runId, signal: context.signal, log: context.log, clock },
   });
   if (outcome.kind === 'failure') {

@@ -1,7 +1,7 @@
 import type { Database } from '@swissbrain/service-kit/database';
 import { memoryContent, memoryKey, memoryNamespace } from '@swissbrain/shared-schema/http/memory';
 import { z } from 'zod';
-import { recall, remember } from '../operations/remember.ts';
+import { type Meaning, meaningOf, recall, remember } from '../operations/remember.ts';
 import type { Tool, ToolContext, ToolResult } from './tool.ts';
 
 const memoryInput = z.discriminatedUnion('action', [
@@ -20,15 +20,16 @@ const memoryInput = z.discriminatedUnion('action', [
 ]);
 type MemoryInput = z.infer<typeof memoryInput>;
 
-async function perform(database: Database, input: MemoryInput, context: ToolContext): Promise<unknown> {
-  const { userId, tenantId, runId } = context;
+async function perform(
+  database: Database,
+  meaning: Meaning | null,
+  input: MemoryInput,
+  context: ToolContext,
+): Promise<unknown> {
+  const { userId, tenantId, runId, signal } = context;
   if (input.action === 'search') {
-    const found = await recall(database, {
-      userId,
-      query: input.query,
-      namespace: input.namespace,
-      limit: input.limit,
-    });
+    const { query, namespace, limit } = input;
+    const found = await recall(database, meaning, { userId, query, namespace, limit }, signal);
     return {
       memories: found.map(({ namespace, key, content, updated_at }) => ({
         namespace,
@@ -39,14 +40,15 @@ async function perform(database: Database, input: MemoryInput, context: ToolCont
     };
   }
   const { namespace, key, content } = input;
+  const embedding = await meaningOf(meaning, { key, content }, signal);
   const saved = await database.withService((tx) =>
-    remember(tx, { userId, tenantId, runId, namespace, key, content, metadata: {} }),
+    remember(tx, { userId, tenantId, runId, namespace, key, content, metadata: {}, embedding }),
   );
   return { id: saved.id, namespace, key };
 }
 
-/** Keeps facts for the run's user from one run to the next, and finds them by their words. */
-export function createMemoryTool(database: Database): Tool<MemoryInput> {
+/** Keeps facts for the run's user from one run to the next, and finds them by their words and, with a model, by meaning. */
+export function createMemoryTool(database: Database, meaning: Meaning | null): Tool<MemoryInput> {
   return {
     name: 'memory',
     type: 'memory',
@@ -59,11 +61,11 @@ export function createMemoryTool(database: Database): Tool<MemoryInput> {
     effectOf: ({ action }) => (action === 'search' ? 'read' : 'write'),
     // The key makes a save the same however often it is made.
     resume: 'repeat',
-    timeoutSeconds: 30,
+    timeoutSeconds: 120,
     unavailable: () => null,
     estimate: () => [],
     async run(input, context): Promise<ToolResult> {
-      return { output: await perform(database, input, context), usage: [] };
+      return { output: await perform(database, meaning, input, context), usage: [] };
     },
   };
 }

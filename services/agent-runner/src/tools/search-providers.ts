@@ -18,7 +18,12 @@ export interface SearchProvider {
 /** The search engine cannot be used or does not answer as it should. */
 export class SearchFailure extends Error {
   override readonly name = 'SearchFailure';
-  readonly code: 'search_unauthorized' | 'search_rate_limited' | 'search_unavailable' | 'search_bad_answer';
+  readonly code:
+    | 'search_unauthorized'
+    | 'search_quota_exceeded'
+    | 'search_rate_limited'
+    | 'search_unavailable'
+    | 'search_bad_answer';
 
   constructor(code: SearchFailure['code'], message: string) {
     super(message);
@@ -27,6 +32,7 @@ export class SearchFailure extends Error {
 }
 
 const maxAnswerBytes = 4 * 1024 * 1024;
+const searxngHint = ': its settings must allow the format json (search.formats)';
 const text = z.string().nullish();
 const searxngAnswer = z.object({
   results: z.array(z.object({ title: text, url: z.string(), content: text })),
@@ -42,6 +48,20 @@ interface Request {
   readonly url: URL;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: unknown;
+  /** What may be wrong when it is refused. */
+  readonly hint?: string;
+}
+
+async function send({ url, headers = {}, body }: Request, signal: AbortSignal) {
+  const response = await fetch(url, {
+    method: body === undefined ? 'GET' : 'POST',
+    headers: { accept: 'application/json', 'content-type': 'application/json', ...headers },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    redirect: 'error',
+    signal,
+  });
+  if (!response.body) return { response, bytes: Buffer.alloc(0), truncated: false };
+  return { response, ...(await readBounded(response.body, maxAnswerBytes)) };
 }
 
 /**
@@ -49,26 +69,21 @@ interface Request {
  * redirect is followed.
  */
 async function ask<T>(name: string, schema: z.ZodType<T>, request: Request, signal: AbortSignal): Promise<T> {
-  const { url, headers = {}, body } = request;
-  let response: Response;
+  const { hint = '' } = request;
+  let answer: Awaited<ReturnType<typeof send>>;
   try {
-    response = await fetch(url, {
-      method: body === undefined ? 'GET' : 'POST',
-      headers: { accept: 'application/json', 'content-type': 'application/json', ...headers },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      redirect: 'error',
-      signal,
-    });
+    answer = await send(request, signal);
   } catch (error) {
     signal.throwIfAborted();
     const reason = error instanceof Error ? error.message : String(error);
     throw new SearchFailure('search_unavailable', `${name} cannot be reached: ${reason}`);
   }
-  const { bytes, truncated } = response.body
-    ? await readBounded(response.body, maxAnswerBytes)
-    : { bytes: Buffer.alloc(0), truncated: false };
+  const { response, bytes, truncated } = answer;
   if (response.status === 401 || response.status === 403)
-    throw new SearchFailure('search_unauthorized', `${name} refused the request (${response.status})`);
+    throw new SearchFailure('search_unauthorized', `${name} refused the request (${response.status})${hint}`);
+  // 402 of Brave, 432 and 433 of Tavily: the plan, or what may be paid beyond it.
+  if ([402, 432, 433].includes(response.status))
+    throw new SearchFailure('search_quota_exceeded', `the quota at ${name} is used up`);
   if (response.status === 429)
     throw new SearchFailure('search_rate_limited', `${name} limits the rate of searches`);
   if (!response.ok) throw new SearchFailure('search_unavailable', `${name} answered ${response.status}`);
@@ -125,7 +140,10 @@ export function chooseSearch(config: SearchConfig): SearchProvider | null {
       name: 'SearXNG',
       async search(query, limit, signal) {
         const url = below(searxng, '/search', { q: query, format: 'json' });
-        return hitsOf((await ask('SearXNG', searxngAnswer, { url }, signal)).results, limit);
+        return hitsOf(
+          (await ask('SearXNG', searxngAnswer, { url, hint: searxngHint }, signal)).results,
+          limit,
+        );
       },
     };
   }

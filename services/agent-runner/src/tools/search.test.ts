@@ -86,16 +86,54 @@ describe('the search tool', () => {
     expect(searxng().unavailable()).toBeNull();
   });
 
-  it.each([
-    [401, 'search_unauthorized'],
-    [403, 'search_unauthorized'],
-    [429, 'search_rate_limited'],
-    [500, 'search_unavailable'],
-  ])('tells of an answer %i and charges nothing', async (status, code) => {
-    answer = (_, response) => void json(response, { secret: 'of the server' }, status);
-    const result = await search(searxng());
-    expect(result).toMatchObject({ output: null, usage: [], failure: { code } });
-    expect(JSON.stringify(result)).not.toContain('of the server');
+  const brave = () =>
+    createSearchTool(chooseSearch({ ...none, SEARCH_BRAVE_API_KEY: 'key', SEARCH_BRAVE_URL: base }));
+  const tavily = () =>
+    createSearchTool(chooseSearch({ ...none, SEARCH_TAVILY_API_KEY: 'key', SEARCH_TAVILY_URL: base }));
+
+  describe.each([
+    ['SearXNG', searxng],
+    ['Brave', brave],
+    ['Tavily', tavily],
+  ])('with %s', (name, made) => {
+    it.each([
+      [401, 'search_unauthorized'],
+      [403, 'search_unauthorized'],
+      [402, 'search_quota_exceeded'],
+      [432, 'search_quota_exceeded'],
+      [429, 'search_rate_limited'],
+      [422, 'search_unavailable'],
+      [500, 'search_unavailable'],
+    ])('tells of an answer %i and charges nothing', async (status, code) => {
+      answer = (_, response) => void json(response, { secret: 'of the server' }, status);
+      const result = await search(made());
+      expect(result).toMatchObject({ output: null, usage: [], failure: { code } });
+      expect(result.failure?.message).toContain(name);
+      expect(JSON.stringify(result)).not.toMatch(/of the server|key/);
+    });
+
+    it('takes no nonsense for results, nor a server that breaks off', async () => {
+      for (const body of ['<html>', '{"results": "many", "web": 1}', '[]']) {
+        answer = (_, response) => void response.end(body);
+        expect(await search(made())).toMatchObject({ usage: [], failure: { code: 'search_bad_answer' } });
+      }
+      const breaks: ((response: ServerResponse) => void)[] = [
+        (response) => response.destroy(),
+        (response) => {
+          response.writeHead(200, { 'content-length': '1000' });
+          response.write('{"results": [', () => response.destroy());
+        },
+      ];
+      for (const broken of breaks) {
+        answer = (_, response) => broken(response);
+        expect(await search(made())).toMatchObject({ usage: [], failure: { code: 'search_unavailable' } });
+      }
+    });
+  });
+
+  it('says what a SearXNG may lack that refuses', async () => {
+    answer = (_, response) => void json(response, {}, 403);
+    expect((await search(searxng())).failure?.message).toContain('search.formats');
   });
 
   it.each([

@@ -105,6 +105,8 @@ export interface Tool<Input = unknown> {
   readonly type: ToolType;
   readonly description: string;
   readonly input: z.ZodType<Input>;
+  /** Its JSON Schema, where it is not to be made from `input`. */
+  readonly inputSchema?: Readonly<Record<string, unknown>>;
   /** Whether the model of a goal run may call it. */
   readonly offered: boolean;
   readonly effect: ToolEffect;

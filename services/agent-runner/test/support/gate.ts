@@ -11,7 +11,7 @@ export interface Gate {
 }
 
 const input = z.strictObject({
-  /** `pass` goes through at once, `fail` fails, anything else waits for `open`. */
+  /** `pass` goes through at once, `fail` fails, `fail twice` fails a step's first two calls, anything else waits for `open`. */
   name: z.string(),
   cost: z.number().int().default(0),
 });
@@ -41,13 +41,14 @@ export function createGate(): Gate {
     estimate: ({ cost }) => usage(cost),
     async run({ name, cost }, context) {
       begun.push({ name, stepId: context.stepId, attempt: context.attempt });
-      if (name === 'fail')
+      const calls = begun.filter((call) => call.stepId === context.stepId).length;
+      if (name === 'fail' || (name === 'fail twice' && calls <= 2))
         return {
           output: null,
           usage: usage(cost),
           failure: { code: 'told_to', message: 'it was told to fail' },
         };
-      if (name !== 'pass' && !opened.has(name)) await wait(name, context);
+      if (name !== 'pass' && name !== 'fail twice' && !opened.has(name)) await wait(name, context);
       return { output: { name }, usage: usage(cost) };
     },
   };

@@ -69,6 +69,8 @@ export async function startRunner({
       RUN_HOLD_HEARTBEAT_MS: '200',
       RUN_FOLLOW_HEARTBEAT_MS: '200',
       PATH: process.env.PATH ?? '',
+      // The same tools on every machine; the tests of the browser look for one.
+      BROWSER_CHROMIUM_PATH: '/nowhere/chromium',
       ...overrides,
     },
   });

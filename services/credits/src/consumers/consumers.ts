@@ -7,8 +7,14 @@ import {
   stepCompleted,
   stepFailed,
 } from '@swissbrain/shared-schema/events/agent-runner';
+import {
+  researchCancelled,
+  researchCompleted,
+  researchFailed,
+} from '@swissbrain/shared-schema/events/wide-research';
 import type { Config } from '../config.ts';
 import { closesAccount, opensAccount } from './accounts.ts';
+import { closesResearch, holdsForResearch, recordsItems } from './research.ts';
 import { closesRun, recordsSteps, reservesRun } from './runs.ts';
 
 /** Everything credits listens to, one durable per kind of event. */
@@ -26,5 +32,13 @@ export function consumers(config: Config): ConsumerDefinition[] {
     closesRun('run-failed', runFailed),
     closesRun('run-cancelled', runCancelled),
     closesRun('run-timed-out', runTimedOut),
+    holdsForResearch({
+      minimum: config.RESERVATION_MINIMUM_CREDITS,
+      ttlSeconds: config.RESEARCH_TTL_SECONDS,
+    }),
+    recordsItems,
+    closesResearch('research-completed', researchCompleted),
+    closesResearch('research-failed', researchFailed),
+    closesResearch('research-cancelled', researchCancelled),
   ];
 }

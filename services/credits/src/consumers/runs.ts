@@ -43,7 +43,7 @@ export function recordsSteps(
     concurrency: 100,
     batch: 100,
     // Nobody waits for a charge, and each commit takes the disk from the steps themselves.
-    gatherMs: 25,
+    gatherMs: 50,
     async handle(tx, events) {
       await recordUsage(
         tx,

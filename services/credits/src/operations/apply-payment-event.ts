@@ -1,18 +1,22 @@
 import type { Database } from '@swissbrain/service-kit/database';
 import { describeError } from '@swissbrain/service-kit/errors';
 import type { Logger } from '@swissbrain/service-kit/logger';
+import type { Registry } from '@swissbrain/service-kit/metrics';
 import type Stripe from 'stripe';
 import { accountStatus, type PaymentEvent, tierOf } from '../domain/payments.ts';
 import { errors } from '../errors.ts';
 import * as store from '../store/payments.ts';
 import { readGivenBack, readSubscription } from '../stripe/answers.ts';
 import type { StripeSettings } from '../stripe/client.ts';
+import { findDifference, raisedPrefix } from './differ-subscription.ts';
 import { explainFailure } from './ledger-failures.ts';
+import { tellDrift } from './tell-drift.ts';
 
 /** What payments are applied with. */
 export interface Payments {
   readonly database: Database;
   readonly log: Logger;
+  readonly metrics: Registry;
   readonly stripe: Stripe;
   readonly settings: StripeSettings;
 }
@@ -47,6 +51,9 @@ async function attempt(payments: Payments, event: store.ClaimedEvent): Promise<b
   const about = { payment_event: event.id, type: event.type, attempts: event.attempts };
   try {
     const outcome = await apply(payments, event);
+    if (event.type.startsWith(raisedPrefix) && outcome !== 'unchanged') {
+      tellDrift(payments, event.type.slice(raisedPrefix.length), event.subject_ref);
+    }
     if (outcome === 'unknown_user' || outcome === 'exceeds_original') {
       log.error({ ...about, outcome, subject: event.subject_ref }, 'a payment fits no account as it is');
     }
@@ -80,6 +87,9 @@ async function applySubscription(
     throw errors.tier_not_found(`no tier of STRIPE_PRICES is bought by ${bought.prices.join(', ')}`);
   }
   return database.withService(async (tx) => {
+    if (event.type.startsWith(raisedPrefix) && !(await findDifference(tx, bought, settings.prices))) {
+      return finish(tx, event, 'unchanged');
+    }
     const userId = (await store.findSubscriber(tx, bought.ref)) ?? bought.userId;
     if (status === null || userId === null) {
       return finish(tx, event, userId === null ? 'unknown_user' : 'ignored');

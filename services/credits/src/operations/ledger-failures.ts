@@ -7,6 +7,7 @@ type Explain = (detail: string) => AppError;
 const missing: readonly (readonly [beginning: RegExp, explain: Explain])[] = [
   [/^no account/, errors.account_pending],
   [/^no tier/, errors.tier_not_found],
+  [/^no time zone/, errors.time_zone_unknown],
   [/^no grant/, errors.grant_not_found],
   [/^no usage/, errors.entry_not_found],
   [/^account .* has no live subscription/, errors.subscription_not_found],

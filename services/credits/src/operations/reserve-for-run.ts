@@ -31,5 +31,6 @@ export async function reserveForRun(tx: Tx, run: RunToReserve, policy: HoldPolic
     key: `run:${run.runId}`,
     budget: run.budget,
     ttlSeconds: policy.ttlSeconds,
+    purpose: 'run',
   }).catch(explainFailure);
 }

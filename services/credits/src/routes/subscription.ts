@@ -4,6 +4,7 @@ import type { Platform } from '@swissbrain/service-kit/platform';
 import {
   chooseTierBody,
   type SubscriptionView,
+  subscriptionPatch,
   subscriptionView,
 } from '@swissbrain/shared-schema/http/credits';
 import { z } from 'zod';
@@ -12,6 +13,7 @@ import {
   getSubscription,
   type SubscriptionRow,
 } from '../operations/choose-subscription.ts';
+import { changeTimeZone } from '../operations/set-time-zone.ts';
 
 const tags = ['account'];
 const path = '/v1/credits/subscription';
@@ -23,6 +25,20 @@ export function serveSubscription({ http, database }: Pick<Platform, 'http' | 'd
     path,
     { schema: { tags, summary: 'Get the subscription', response: { 200: subscriptionView } } },
     async (request) => toView(await getSubscription(database, principalOf(request))),
+  );
+  http.patch(
+    path,
+    {
+      schema: {
+        tags,
+        summary: 'Set the time zone in which months are counted',
+        description:
+          'The present period ends when it was to end; the next ones are counted from the anchor in the zone.',
+        body: subscriptionPatch,
+        response: { 200: subscriptionView },
+      },
+    },
+    async (request) => toView(await changeTimeZone(database, principalOf(request), request.body.time_zone)),
   );
   http.post(
     path,

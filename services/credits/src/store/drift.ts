@@ -51,7 +51,7 @@ export async function selectHoldsToCompare(
             WHERE t.reservation_id = r.id AND t.kind = 'consume' AND t.run_id = r.run_id
               AND t.created_at >= r.created_at) AS recorded_steps
     FROM public.credit_reservations r
-    WHERE r.id > ${after}::uuid
+    WHERE r.id > ${after}::uuid AND r.purpose = 'run'
       AND r.created_at < clock_timestamp() - make_interval(secs => ${graceSeconds})
       AND (r.state IN ('waiting', 'active')
            OR r.closed_at BETWEEN clock_timestamp() - make_interval(secs => ${recentSeconds})

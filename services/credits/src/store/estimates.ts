@@ -19,7 +19,7 @@ export async function findRoom(tx: Tx, userId: UserId): Promise<RoomRow | undefi
            CASE WHEN b.overdraft_limit_micro IS NOT NULL
                 THEN b.credited_micro - b.debited_micro - b.reserved_micro END AS available,
            (SELECT count(*)::int FROM public.credit_reservations r
-            WHERE r.user_id = b.user_id AND r.state = 'active' AND r.expires_at > clock_timestamp()) AS live_runs
+            WHERE r.user_id = b.user_id AND r.state = 'active' AND r.purpose = 'run' AND r.expires_at > clock_timestamp()) AS live_runs
     FROM public.credit_balances b
     LEFT JOIN public.user_subscriptions s ON s.user_id = b.user_id AND s.status <> 'ended'
     LEFT JOIN public.subscription_tiers t ON t.code = s.tier_code
@@ -40,7 +40,7 @@ export async function selectUsedShare(tx: Tx, userId: UserId): Promise<UsedShare
            coalesce(percentile_disc(0.5) WITHIN GROUP (ORDER BY share), 0) AS half
     FROM (
       SELECT least((consumed_micro + late_micro)::numeric * 1000000 / requested_micro, 1000000000)::bigint AS share
-      FROM public.credit_reservations WHERE user_id = ${userId}::uuid AND state = 'settled'
+      FROM public.credit_reservations WHERE user_id = ${userId}::uuid AND state = 'settled' AND purpose = 'run'
       ORDER BY created_at DESC, id DESC LIMIT 50
     ) lately`.execute(tx);
   return rows[0] ?? { runs: 0, tenth: 0n, half: 0n };

@@ -24,17 +24,19 @@ export interface ReserveRequest extends HoldRequest {
   readonly key: string;
   readonly budget: MicroCredits | null;
   readonly ttlSeconds: number;
+  /** A research takes no slot of the tier. */
+  readonly purpose: 'run' | 'research';
 }
 export type ReserveStatus = 'reserved' | 'replayed' | 'insufficient' | 'concurrency_limit';
 
-/** Holds credits for a root run, or puts it in the waiting line, or denies it for good. */
+/** Holds credits for a root run or a research, or puts it in the waiting line, or denies it for good. */
 export async function reserveCredits(tx: Tx, request: ReserveRequest): Promise<ReserveStatus> {
-  const { userId, runId, amount, key, ttlSeconds, minimum, budget } = request;
+  const { userId, runId, amount, key, ttlSeconds, minimum, budget, purpose } = request;
   const { status } = await callLedgerOnce(
     tx,
     sql<{ status: ReserveStatus }>`
       SELECT status FROM public.reserve_credits(${userId}::uuid, ${runId}::uuid, ${amount}::bigint, ${key},
-        make_interval(secs => ${ttlSeconds}), ${minimum}::bigint, ${budget}::bigint)`,
+        make_interval(secs => ${ttlSeconds}), ${minimum}::bigint, ${budget}::bigint, ${purpose})`,
   );
   return status;
 }
@@ -91,6 +93,13 @@ export function claimIncompleteClosings(
       SELECT reservation_id, run_id, user_id
       FROM public.claim_incomplete_closings(make_interval(secs => ${olderThanSeconds}), ${limit}::int)`,
   );
+}
+
+/** The hold that a run draws on, by its root. */
+export async function findHold(tx: Tx, runId: RunId): Promise<ReservationId | undefined> {
+  const { rows } = await sql<{ id: ReservationId }>`
+    SELECT id FROM public.credit_reservations WHERE run_id = ${runId}::uuid`.execute(tx);
+  return rows[0]?.id;
 }
 
 export interface Extension {

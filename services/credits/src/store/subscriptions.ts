@@ -23,6 +23,18 @@ export async function findSubscription(tx: Tx, userId: UserId): Promise<Subscrip
   return rows[0];
 }
 
+/** Sets the zone in which months are counted; false when it was this one already. */
+export async function setTimeZone(
+  tx: Tx,
+  { userId, timeZone }: { userId: UserId; timeZone: string },
+): Promise<boolean> {
+  const { changed } = await callLedgerOnce(
+    tx,
+    sql<{ changed: boolean }>`SELECT public.set_time_zone(${userId}::uuid, ${timeZone}) AS changed`,
+  );
+  return changed;
+}
+
 /** Changes a tier as far as users may by themselves; true when the same was asked for before under this key. */
 export async function chooseTier(
   tx: Tx,

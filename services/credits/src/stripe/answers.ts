@@ -1,7 +1,7 @@
 import type Stripe from 'stripe';
 import { z } from 'zod';
 import type { BoughtSubscription, GivenBack } from '../domain/payments.ts';
-import { explainStripe } from './client.ts';
+import { explainStripe, nullIfMissing } from './client.ts';
 import { referenceOrObject as ref, reference } from './reference.ts';
 
 /** Where checkout notes whom a subscription is for. */
@@ -19,6 +19,7 @@ const subscriptionAnswer = z.object({
   metadata: z.record(z.string(), z.string()).nullish(),
   items: z.object({ data: z.array(z.object({ price: z.object({ id: reference }) })) }),
 });
+const subscriptionsAnswer = z.object({ data: z.array(subscriptionAnswer), has_more: z.boolean() });
 const chargeAnswer = z.object({
   id: reference,
   amount: minor,
@@ -42,9 +43,38 @@ const paymentsAnswer = z.object({
 
 /** How a subscription stands now. @throws AppError `payment_provider_unavailable`, `payment_provider_refused` */
 export async function readSubscription(stripe: Stripe, subscription: string): Promise<BoughtSubscription> {
-  const answer = subscriptionAnswer.parse(
-    await stripe.subscriptions.retrieve(subscription).catch(explainStripe),
+  return toBought(
+    subscriptionAnswer.parse(await stripe.subscriptions.retrieve(subscription).catch(explainStripe)),
   );
+}
+
+/** How a subscription stands now; null when Stripe knows none. @throws AppError as `readSubscription` */
+export async function findSubscription(
+  stripe: Stripe,
+  subscription: string,
+): Promise<BoughtSubscription | null> {
+  const answer = await stripe.subscriptions.retrieve(subscription).catch(nullIfMissing);
+  return answer === null ? null : toBought(subscriptionAnswer.parse(answer));
+}
+
+/**
+ * Up to `limit` subscriptions that have not ended, newest first, behind one.
+ * @throws AppError as `readSubscription`; `payment_provider_refused` also for a place that is not there
+ */
+export async function listSubscriptions(
+  stripe: Stripe,
+  after: string | null,
+  limit: number,
+): Promise<{ subscriptions: BoughtSubscription[]; next: string | null }> {
+  const { data, has_more } = subscriptionsAnswer.parse(
+    await stripe.subscriptions
+      .list({ limit, ...(after === null ? {} : { starting_after: after }) })
+      .catch(explainStripe),
+  );
+  return { subscriptions: data.map(toBought), next: has_more ? (data.at(-1)?.id ?? null) : null };
+}
+
+function toBought(answer: z.infer<typeof subscriptionAnswer>): BoughtSubscription {
   return {
     ref: answer.id,
     customer: answer.customer,

@@ -46,6 +46,12 @@ export function openStripe({ secretKey, apiUrl, timeoutMs }: StripeSettings): St
   });
 }
 
+/** Null for what Stripe does not know, otherwise as `explainStripe`. @throws AppError as that */
+export function nullIfMissing(thrown: unknown): null {
+  if (thrown instanceof Stripe.errors.StripeInvalidRequestError && thrown.statusCode === 404) return null;
+  return explainStripe(thrown);
+}
+
 /**
  * Names a failure of Stripe; to be used as `.catch(explainStripe)`. Messages of Stripe may tell of the account and stay out.
  * @throws AppError `payment_provider_unavailable` (worth another try), `request_key_reused`, `payment_provider_refused`
