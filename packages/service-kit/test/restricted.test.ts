@@ -109,7 +109,7 @@ describe('a service with its own rights alone', () => {
     expect(await metric('outbox_oldest_seconds')).toBeGreaterThan(0);
     expect(await metric('stream_limit_bytes')).toBe(state.bytes + 2_000);
     // Asked of the broker at an interval, not with each batch.
-    await waitFor(async () => (await metric('stream_bytes')) > state.bytes);
+    await waitFor(async () => ((await metric('stream_bytes')) ?? 0) > state.bytes);
 
     // Not what the service is configured with: the size is the administrator's to choose.
     await limitTo(50_000_000);
