@@ -82,7 +82,7 @@ export async function openPlanner(url: string): Promise<Planner> {
       };
       await client.query(`BEGIN;${openingOf(actor)}`);
       client.on('notice', collect);
-      const transaction = openTransaction(client, createStatementNames());
+      const transaction = openTransaction(client, createStatementNames(), []);
       try {
         await work(actingIn(client, actor, transaction.tx));
         await client.query('SELECT'); // the plan of a statement with parameters is told when the next one comes

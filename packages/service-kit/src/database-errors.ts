@@ -57,3 +57,14 @@ export function spoilsConnection(thrown: unknown): boolean {
   const state = thrown.code ?? '';
   return state === '0A000' || state === '25P03' || state.startsWith('08') || state.startsWith('57P');
 }
+
+/**
+ * Whether the transaction of a statement that failed so has left nothing behind. It is not known where the session
+ * or the server went down: the commit may have been written and only its answer lost.
+ */
+export function isRolledBack(thrown: unknown): boolean {
+  if (!(thrown instanceof DatabaseError)) return false;
+  const state = thrown.code ?? '';
+  return state !== '' && !endOfSession.test(state);
+}
+const endOfSession = /^(08|57P|25P0[34]|58|53100|XX)/;

@@ -10,6 +10,8 @@ import {
   PostgresQueryCompiler,
   type QueryResult,
 } from 'kysely';
+import type { QueryConfig } from 'pg';
+import { flyOne } from './database-flight.ts';
 import { type Connection, send } from './database-pool.ts';
 import type { StatementNames } from './statement-names.ts';
 
@@ -47,8 +49,9 @@ function stateOf(tx: object): TransactionState {
   return state;
 }
 
-/** A transaction that is open on a connection. */
+/** A transaction on a connection; it begins with its first statement. */
 export interface OpenTransaction {
+  readonly hasBegun: () => boolean;
   readonly tx: Tx;
   readonly state: Readonly<TransactionState>;
   /** From now on every use of the handle fails: it must not reach into a later transaction. */
@@ -66,20 +69,27 @@ const adapter = new PostgresAdapter();
 /** Turns statements into SQL; stateless, shared by all transactions. */
 export const compiler = new PostgresQueryCompiler();
 
-/** Binds a Kysely instance to a connection on which a transaction has been begun. */
-export function openTransaction(client: Connection, names: StatementNames): OpenTransaction {
+/** Binds a Kysely instance to a connection; `opening` goes out with the first statement, in one write. */
+export function openTransaction(
+  client: Connection,
+  names: StatementNames,
+  opening: readonly QueryConfig[],
+): OpenTransaction {
   const state: TransactionState = { afterCommit: [], wakesRelay: false };
   let open = true;
+  let begun = false;
   const connection: DatabaseConnection = {
     async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
       if (!open) throw new Error('the transaction of this handle has ended');
       if (!state.wakesRelay && appendsToOutbox(query.sql)) state.wakesRelay = true;
       const name = names.nameOf(query.sql);
       const values = [...query.parameters];
-      const result = await send<R & object>(
-        client,
-        name ? { name, text: query.sql, values } : { text: query.sql, values },
-      );
+      const statement = name ? { name, text: query.sql, values } : { text: query.sql, values };
+      const isFirst = !begun;
+      begun = true;
+      const result = isFirst
+        ? await flyOne<R & object>(client, opening, statement)
+        : await send<R & object>(client, statement);
       const affected = result.command === 'SELECT' ? null : result.rowCount;
       return affected === null
         ? { rows: result.rows }
@@ -98,6 +108,7 @@ export function openTransaction(client: Connection, names: StatementNames): Open
   return {
     tx,
     state,
+    hasBegun: () => begun,
     close() {
       open = false;
     },

@@ -1,11 +1,11 @@
 import { identifierOf, type ServiceName } from '@swissbrain/shared-schema/ids';
 import { createQueryId, type RawBuilder } from 'kysely';
-import { escapeLiteral, type QueryConfig } from 'pg';
+import type { QueryConfig } from 'pg';
 import type { BaseConfig } from './config.ts';
-import { mapDatabaseError, spoilsConnection } from './database-errors.ts';
+import { isRolledBack, mapDatabaseError, spoilsConnection } from './database-errors.ts';
+import { fly } from './database-flight.ts';
 import { acquire, type Connection, createPool, send } from './database-pool.ts';
 import { appendsToOutbox, compiler, openTransaction, type Tx } from './database-transaction.ts';
-import { kitErrors, toError } from './errors.ts';
 import { createGroupCommit, RolledBack } from './group-commit.ts';
 import type { Logger } from './logger.ts';
 import { createStatementNames } from './statement-names.ts';
@@ -66,51 +66,48 @@ export function createDatabase<DB>(options: DatabaseOptions): Database<DB> {
   const pool = createPool(service, config, log);
   const names = createStatementNames();
   const role = `sb_${identifierOf(service)}`;
-  const beginService = () => `BEGIN;SET LOCAL ROLE "${role}"${traceSetting()}`;
-  const beginUser = ({ claims }: Principal) =>
-    `BEGIN;SET LOCAL ROLE "${role}_user";SET LOCAL request.jwt.claims TO ${escapeLiteral(JSON.stringify(claims))}${traceSetting()}`;
+  const asService: Setting = ['role', role];
+  const asUser = ({ claims }: Principal): Setting[] => [
+    ['role', `${role}_user`],
+    ['request.jwt.claims', JSON.stringify(claims)],
+  ];
   const onOutboxAppend = options.onOutboxAppend ?? (() => {});
 
-  const transact = async <T>(opening: string, work: (tx: Tx<DB>) => Promise<T>): Promise<T> => {
+  const transact = async <T>(settings: readonly Setting[], work: (tx: Tx<DB>) => Promise<T>): Promise<T> => {
     const client = await acquire(pool).catch(rethrowMapped);
-    // BEGIN and the statement that follows it at once leave in one write.
-    const { stream } = client.connection;
-    stream.cork();
-    process.nextTick(() => stream.uncork());
-    const begun = send(client, { text: opening });
-    // Observed where the transaction ends; the first statement does not wait for it.
-    begun.catch(() => {});
-    const transaction = openTransaction(client, names);
+    const transaction = openTransaction(client, names, [begin, settingStatement([...settings, ...trace()])]);
     let result: T;
     try {
       result = await work(transaction.tx as Tx<DB>);
     } catch (thrown) {
       transaction.close();
-      throw await rollBack(client, begun, thrown);
+      throw await rollBack(client, transaction.hasBegun(), thrown);
     }
     transaction.close();
-    await commit(client, begun);
+    await commit(client, transaction.hasBegun());
     if (transaction.state.wakesRelay) onOutboxAppend();
     for (const action of transaction.state.afterCommit) action();
     return result;
   };
 
-  const inOneFlight = async (statements: readonly QueryConfig[], opening: string): Promise<unknown[][]> =>
-    sendInOneFlight(await acquire(pool).catch(rethrowMapped), opening, statements);
-  const one = async (config: QueryConfig, opening: string): Promise<unknown[]> => {
-    const [rows = []] = await inOneFlight([config], opening).catch((thrown: unknown) => {
+  const inOneFlight = async (
+    statements: readonly QueryConfig[],
+    settings: readonly Setting[],
+  ): Promise<unknown[][]> =>
+    sendInOneFlight(await acquire(pool).catch(rethrowMapped), settingStatement(settings), statements);
+  const one = async (config: QueryConfig, settings: readonly Setting[]): Promise<unknown[]> => {
+    const [rows = []] = await inOneFlight([config], settings).catch((thrown: unknown) => {
       throw thrown instanceof RolledBack ? thrown.cause : thrown;
     });
     return rows;
   };
   // Their traces differ, so each statement of a group brings its own.
-  const openingOfGroup = `BEGIN;SET LOCAL ROLE "${role}"`;
-  const group = createGroupCommit((statements) => inOneFlight(statements, openingOfGroup));
+  const group = createGroupCommit((statements) => inOneFlight(statements, [asService]));
 
   return {
     service,
-    withUser: (principal, work) => transact(beginUser(principal), work),
-    withService: (work) => transact(beginService(), work),
+    withUser: (principal, work) => transact(asUser(principal), work),
+    withService: (work) => transact([asService], work),
     async serviceStatement<R>(statement: RawBuilder<R>, options: StatementOptions = {}) {
       const { wakeRelay = false, groupCommit } = options;
       const query = compiler.compileQuery(statement.toOperationNode(), createQueryId());
@@ -122,7 +119,7 @@ export function createDatabase<DB>(options: DatabaseOptions): Database<DB> {
       };
       const rows =
         groupCommit === undefined
-          ? await one(config, `${beginService()}${settingsOf(options)}`)
+          ? await one(config, [asService, ...trace(), ...settingsOf(options)])
           : await group.run(config, groupCommit);
       if (wakeRelay || appendsToOutbox(query.sql)) onOutboxAppend();
       return rows as R[];
@@ -131,54 +128,59 @@ export function createDatabase<DB>(options: DatabaseOptions): Database<DB> {
   };
 }
 
-function settingsOf({ mayBeLost, planOnce }: StatementOptions): string {
-  return `${mayBeLost ? ';SET LOCAL synchronous_commit TO off' : ''}${planOnce ? ';SET LOCAL plan_cache_mode TO force_generic_plan' : ''}`;
+/** A setting that ends with its transaction. */
+type Setting = readonly [name: string, value: string];
+
+function settingsOf({ mayBeLost, planOnce }: StatementOptions): Setting[] {
+  const settings: Setting[] = [];
+  if (mayBeLost) settings.push(['synchronous_commit', 'off']);
+  if (planOnce) settings.push(['plan_cache_mode', 'force_generic_plan']);
+  return settings;
 }
 
 /** Events that triggers and functions append carry on the trace as well: it is the column's default. */
-function traceSetting(): string {
+function trace(): Setting[] {
   const traceparent = currentTraceparent();
-  return traceparent === null ? '' : `;SET LOCAL sb.traceparent TO ${escapeLiteral(traceparent)}`;
+  return traceparent === null ? [] : [['sb.traceparent', traceparent]];
+}
+
+const begin: QueryConfig = { name: 'sb_begin', text: 'BEGIN' };
+
+/** As SET LOCAL, in one statement that is prepared once per connection for each set of names. */
+function settingStatement(settings: readonly Setting[]): QueryConfig {
+  return {
+    name: `sb_set_${settings.map(([name]) => name).join('_')}`,
+    text: `SELECT ${settings.map(([name], index) => `set_config('${name}', $${index + 1}, true)`).join(', ')}`,
+    values: settings.map(([, value]) => value),
+  };
 }
 
 /**
- * BEGIN with its role, the statements and COMMIT, written to the socket at once; the rows of each statement.
+ * Settings and statements of a transaction, written to the socket at once; the rows of each statement.
  * @throws RolledBack, with the failure as its cause, when nothing was written for sure
  */
 async function sendInOneFlight(
   client: Connection,
-  opening: string,
+  opening: QueryConfig,
   statements: readonly QueryConfig[],
 ): Promise<unknown[][]> {
-  const { stream } = client.connection;
-  stream.cork();
-  const flight = [{ text: opening }, ...statements, { text: 'COMMIT' }].map((query) => send(client, query));
-  stream.uncork();
-  const parts = await Promise.allSettled(flight);
-  const failed = parts.find((part) => part.status === 'rejected');
-  const committed = parts.at(-1);
-  if (failed) {
-    // After a failed statement COMMIT ends the transaction with a rollback, and the connection is clean again.
-    const ended = parts[0]?.status === 'fulfilled' && committed?.status === 'fulfilled';
-    client.release(!(ended && !spoilsConnection(failed.reason)));
-    const error = mapDatabaseError(failed.reason);
-    throw ended ? new RolledBack('a statement failed', { cause: error }) : error;
+  try {
+    const results = await fly(client, [opening], statements);
+    client.release();
+    return results.map(({ rows }) => rows);
+  } catch (thrown) {
+    client.release(spoilsConnection(thrown));
+    const error = mapDatabaseError(thrown);
+    throw isRolledBack(thrown) ? new RolledBack('a statement failed', { cause: error }) : error;
   }
-  const answers = parts.flatMap((part) => (part.status === 'fulfilled' ? [part.value] : []));
-  if (answers.at(-1)?.command !== 'COMMIT') {
-    client.release(true);
-    throw kitErrors.database_conflict('the transaction was rolled back instead of committed');
-  }
-  client.release();
-  return answers.slice(1, -1).map(({ rows }) => rows);
 }
 
 /** Commits, and makes sure of it: COMMIT of a failed transaction succeeds with the tag ROLLBACK. */
-async function commit(client: Connection, begun: Promise<unknown>): Promise<void> {
+async function commit(client: Connection, hasBegun: boolean): Promise<void> {
+  if (!hasBegun) return client.release();
   let command: string;
   try {
-    const [, committed] = await Promise.all([begun, send(client, { text: 'COMMIT' })]);
-    command = committed.command;
+    ({ command } = await send(client, { text: 'COMMIT' }));
   } catch (thrown) {
     client.release(true);
     throw mapDatabaseError(thrown);
@@ -191,12 +193,12 @@ async function commit(client: Connection, begun: Promise<unknown>): Promise<void
   }
 }
 
-/** Rolls back and returns the error to throw: that of BEGIN if it failed, since the others only follow. */
-async function rollBack(client: Connection, begun: Promise<unknown>, thrown: unknown): Promise<unknown> {
-  const [opening, rolledBack] = await Promise.allSettled([begun, send(client, { text: 'ROLLBACK' })]);
-  const clean = opening.status === 'fulfilled' && rolledBack.status === 'fulfilled' && !stale(thrown);
+/** Rolls back and returns the error to throw. */
+async function rollBack(client: Connection, hasBegun: boolean, thrown: unknown): Promise<unknown> {
+  const [rolledBack] = await Promise.allSettled(hasBegun ? [send(client, { text: 'ROLLBACK' })] : []);
+  const clean = rolledBack?.status !== 'rejected' && !stale(thrown);
   client.release(!clean);
-  return mapDatabaseError(opening.status === 'rejected' ? toError(opening.reason) : thrown);
+  return mapDatabaseError(thrown);
 }
 
 /** A prepared plan that a migration has made unusable stays so for the life of the connection. */
