@@ -30,7 +30,13 @@ export async function createTestDatabase(
   const serverUrl = variable('SWISSBRAIN_TEST_DATABASE_URL');
   const name = `sbtest_${randomBytes(8).toString('hex')}`;
   await administer(serverUrl, `CREATE DATABASE "${name}" TEMPLATE "${template}" STRATEGY FILE_COPY`);
-  const adminUrl = databaseUrl(serverUrl, name);
+  return openTestDatabase(databaseUrl(serverUrl, name), name, () =>
+    administer(serverUrl, `DROP DATABASE IF EXISTS "${name}" WITH (FORCE)`),
+  );
+}
+
+/** A database that is there; `remove` is called by `drop` when nobody here is connected to it any more. */
+export function openTestDatabase(adminUrl: string, name: string, remove: () => Promise<void>): TestDatabase {
   const pool = new pg.Pool({ connectionString: adminUrl, max: 4, types });
   // A test may stop the server under it; the statement that meets it rejects.
   pool.on('error', () => {});
@@ -42,7 +48,7 @@ export async function createTestDatabase(
     },
     async drop() {
       await pool.end();
-      await administer(serverUrl, `DROP DATABASE IF EXISTS "${name}" WITH (FORCE)`);
+      await remove();
     },
   };
 }

@@ -12,6 +12,7 @@ import { extendReservation, heartbeatReservations } from '@swissbrain/shared-sch
 import { rpcSubject } from '@swissbrain/shared-schema/rpc/definition';
 import { waitFor } from '@swissbrain/testkit/wait';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { closingOf, looksInto, requestOf, stepOf, tenSearches } from './run-fixture.ts';
 import { type CreditsUnderTest, startCredits } from './service-fixture.ts';
 
 let credits: CreditsUnderTest;
@@ -24,76 +25,14 @@ beforeAll(async () => {
 });
 afterAll(() => credits?.stop());
 
-interface Hold {
-  readonly id: string;
-  readonly state: string;
-  readonly held_micro: bigint;
-  readonly consumed_micro: bigint;
-  readonly released_micro: bigint;
-}
-
-const holdOf = async (run: string): Promise<Hold | undefined> =>
-  (await credits.database.query<Hold>('SELECT * FROM credit_reservations WHERE run_id = $1', [run]))[0];
-const holdIn = (run: string, state: string) =>
-  waitFor(async () => ((await holdOf(run))?.state === state ? await holdOf(run) : null), {
-    describe: `the hold of ${run} to be ${state}`,
-  });
-const published = (run: string, type: string) =>
-  waitFor(
-    async () => {
-      const rows = await credits.database.query<{ data: Record<string, unknown> }>(
-        `SELECT data FROM event_outbox WHERE root_id = $1 AND type = $2 AND published_at IS NOT NULL`,
-        [run, type],
-      );
-      return rows[0]?.data;
-    },
-    { describe: `${type} of ${run} to be published` },
-  );
-
-async function newUser(): Promise<string> {
-  const user = randomUUID();
-  await credits.database.query('INSERT INTO auth.users (id) VALUES ($1)', [user]);
-  return user;
-}
-
-const request = (run: string, estimate: object[], budget: string | null = null) => ({
-  run_id: run,
-  root_run_id: run,
-  parent_run_id: null,
-  tenant_id: null,
-  mode: 'playbook',
-  title: 'a test',
-  estimate,
-  budget_micro: budget,
-});
-const step = (run: string, stepId: string, quantity: number) => ({
-  run_id: run,
-  root_run_id: run,
-  step_id: stepId,
-  step_key: 'a',
-  step_index: 0,
-  tool: 'search',
-  attempt: 1,
-  usage: [{ operation: 'web.search', quantity: String(quantity) }],
-  duration_ms: 5,
-});
-const closing = (run: string, steps: string[]) => ({
-  run_id: run,
-  root_run_id: run,
-  attempt: 1,
-  billable_steps: steps.length,
-  billable_step_ids: steps,
-  steps: steps.length,
-  error: null,
-});
-const tenSearches = [{ operation: 'web.search', quantity: '10' }];
+const { holdOf, holdIn, published, newUser } = looksInto(() => credits);
 
 describe('the credits of a run', () => {
   test('from the first grant over hold and usage to the settlement, whatever is delivered twice', async () => {
     // The user is born while the request is already on its way: the reservation waits for the account.
     const user = randomUUID();
     const run = randomUUID();
-    await credits.publish(runRequested, { user, run, data: request(run, tenSearches) });
+    await credits.publish(runRequested, { user, run, data: requestOf(run, tenSearches) });
     await credits.database.query('INSERT INTO auth.users (id) VALUES ($1)', [user]);
     await holdIn(run, 'active');
     expect(await published(run, 'credits.reserved')).toMatchObject({
@@ -103,13 +42,13 @@ describe('the credits of a run', () => {
 
     const [first, second] = [randomUUID(), randomUUID()];
     const id = randomUUID();
-    await credits.publish(runCompleted, { user, run, data: closing(run, [first, second]) });
-    await credits.publish(stepCompleted, { user, run, id, data: step(run, first, 2) });
-    await credits.publish(stepCompleted, { user, run, id, data: step(run, first, 2) });
+    await credits.publish(runCompleted, { user, run, data: closingOf(run, [first, second]) });
+    await credits.publish(stepCompleted, { user, run, id, data: stepOf(run, first, 2) });
+    await credits.publish(stepCompleted, { user, run, id, data: stepOf(run, first, 2) });
     await credits.publish(stepFailed, {
       user,
       run,
-      data: { ...step(run, second, 3), error: { code: 'x', message: 'x' } },
+      data: { ...stepOf(run, second, 3), error: { code: 'x', message: 'x' } },
     });
     expect(await holdIn(run, 'settled')).toMatchObject({
       consumed_micro: 5_000_000n,
@@ -126,15 +65,15 @@ describe('the credits of a run', () => {
     const user = await newUser();
     const [poor, live, waiting] = [randomUUID(), randomUUID(), randomUUID()];
     const publish = (run: string, data: object) => credits.publish(runRequested, { user, run, data });
-    await publish(live, request(live, tenSearches));
+    await publish(live, requestOf(live, tenSearches));
     await holdIn(live, 'active');
-    await publish(waiting, request(waiting, tenSearches));
+    await publish(waiting, requestOf(waiting, tenSearches));
     await holdIn(waiting, 'waiting');
-    await credits.publish(runCancelled, { user, run: waiting, data: closing(waiting, []) });
+    await credits.publish(runCancelled, { user, run: waiting, data: closingOf(waiting, []) });
     await holdIn(waiting, 'settled');
-    await credits.publish(runCancelled, { user, run: live, data: closing(live, []) });
+    await credits.publish(runCancelled, { user, run: live, data: closingOf(live, []) });
     await holdIn(live, 'settled');
-    await publish(poor, request(poor, tenSearches, '0'));
+    await publish(poor, requestOf(poor, tenSearches, '0'));
     await holdIn(poor, 'denied');
     expect(await published(poor, 'credits.denied')).toMatchObject({ reason: 'insufficient' });
   });
@@ -142,15 +81,15 @@ describe('the credits of a run', () => {
   test('a step without a reservation does not hold up the others', async () => {
     const user = await newUser();
     const run = randomUUID();
-    await credits.publish(runRequested, { user, run, data: request(run, tenSearches) });
+    await credits.publish(runRequested, { user, run, data: requestOf(run, tenSearches) });
     await holdIn(run, 'active');
     const lost = randomUUID();
     const steps = Array.from({ length: 20 }, () => randomUUID());
     await Promise.all([
-      credits.publish(stepCompleted, { user, run: lost, data: step(lost, randomUUID(), 1) }),
-      ...steps.map((id) => credits.publish(stepCompleted, { user, run, data: step(run, id, 0) })),
+      credits.publish(stepCompleted, { user, run: lost, data: stepOf(lost, randomUUID(), 1) }),
+      ...steps.map((id) => credits.publish(stepCompleted, { user, run, data: stepOf(run, id, 0) })),
     ]);
-    await credits.publish(runCompleted, { user, run, data: closing(run, steps) });
+    await credits.publish(runCompleted, { user, run, data: closingOf(run, steps) });
     await holdIn(run, 'settled');
   });
 
@@ -177,9 +116,9 @@ describe('the credits of a run', () => {
       },
     });
     for (const run of [known, gone]) {
-      await credits.publish(runRequested, { user, run, data: request(run, tenSearches) });
+      await credits.publish(runRequested, { user, run, data: requestOf(run, tenSearches) });
       await holdIn(run, 'active');
-      await credits.publish(runCompleted, { user, run, data: closing(run, [missing]) });
+      await credits.publish(runCompleted, { user, run, data: closingOf(run, [missing]) });
       await holdIn(run, 'settled');
     }
     subscription.unsubscribe();
@@ -190,7 +129,7 @@ describe('the credits of a run', () => {
   test('a hold nobody renews is swept, and its event is published', async () => {
     const user = await newUser();
     const run = randomUUID();
-    await credits.publish(runRequested, { user, run, data: request(run, tenSearches) });
+    await credits.publish(runRequested, { user, run, data: requestOf(run, tenSearches) });
     await holdIn(run, 'active');
     await credits.database.query(
       'UPDATE credit_reservations SET expires_at = clock_timestamp() WHERE run_id = $1',
@@ -214,7 +153,7 @@ describe('the credits of a run', () => {
       return rows.length;
     });
     const run = randomUUID();
-    await credits.publish(runRequested, { user, run, data: request(run, tenSearches) });
+    await credits.publish(runRequested, { user, run, data: requestOf(run, tenSearches) });
     await holdIn(run, 'denied');
     expect(
       await credits.database.query('SELECT FROM credit_transactions WHERE user_id = $1', [user]),
@@ -233,7 +172,7 @@ describe('rpc', () => {
   test('extends and renews holds', async () => {
     const user = await newUser();
     const run = randomUUID();
-    await credits.publish(runRequested, { user, run, data: request(run, tenSearches) });
+    await credits.publish(runRequested, { user, run, data: requestOf(run, tenSearches) });
     const { id } = await holdIn(run, 'active');
     const extension = { reservation_id: id, amount_micro: '1000000', key: 'a' };
     expect(await ask(extendReservation, extension)).toEqual({
