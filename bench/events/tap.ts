@@ -1,8 +1,10 @@
 /** Taps every event as `swissbrain tap --json` does with nobody reading. */
+import { constants, setPriority } from 'node:os';
 import { connect } from '@nats-io/transport-node';
 import { headersToEnvelope } from '@swissbrain/service-kit/event-headers';
 import { z } from 'zod';
 
+setPriority(constants.priority.PRIORITY_LOW);
 const { NATS_URL } = z.object({ NATS_URL: z.string() }).parse(process.env);
 const nats = await connect({ servers: NATS_URL });
 let seen = 0;

@@ -1,3 +1,4 @@
+import { constants, setPriority } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { type Clock, systemClock } from '@swissbrain/service-kit/clock';
 import { createStyle, type Style, wantsColour } from './style.ts';
@@ -23,6 +24,8 @@ export interface Context {
   readonly clock: Clock;
   /** Fires on Ctrl-C. */
   readonly signal: AbortSignal;
+  /** From now on every other process of the machine goes first. */
+  yieldProcessor(): void;
   /** Sets the exit status of a command that worked but has bad news. */
   setExitCode(code: number): void;
   exitCode(): number;
@@ -42,6 +45,7 @@ export function processContext(signal: AbortSignal): Context {
     root: env.SWISSBRAIN_ROOT ? resolve(directory, env.SWISSBRAIN_ROOT) : checkout,
     clock: systemClock,
     signal,
+    yieldProcessor: () => setPriority(constants.priority.PRIORITY_LOW),
   });
 }
 

@@ -36,6 +36,7 @@ async function cli(args: readonly string[], environment: Readonly<Record<string,
     root: import.meta.dirname,
     clock: systemClock,
     signal: new AbortController().signal,
+    yieldProcessor: () => {},
   });
   const code = await runCli(args, context);
   return { code, out, err };

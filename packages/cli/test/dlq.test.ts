@@ -78,6 +78,7 @@ async function dlq(args: readonly string[], environment: Readonly<Record<string,
     }),
     environment: { SWISSBRAIN_SERVICE_URLS: urls, SWISSBRAIN_TOKEN: token, ...environment },
     ...{ directory: '/', root: '/nowhere', clock: systemClock, signal: new AbortController().signal },
+    yieldProcessor: () => {},
   });
   const code = await runCli(['dlq', ...args], context);
   return { code, out, err, lines: out.split('\n').filter((line) => line !== '') };

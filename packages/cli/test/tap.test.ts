@@ -70,6 +70,7 @@ function tapping(args: readonly string[], url = operatorUrl) {
   const stop = new AbortController();
   let out = '';
   let err = '';
+  let yielded = false;
   const sink = (write: (text: string) => void): Context['stdout'] => ({ isTty: false, columns: 200, write });
   const context = createContext({
     stdout: sink((text) => {
@@ -83,6 +84,9 @@ function tapping(args: readonly string[], url = operatorUrl) {
     root: '/nowhere',
     clock: systemClock,
     signal: stop.signal,
+    yieldProcessor: () => {
+      yielded = true;
+    },
   });
   const lines = () => out.split('\n').filter((line) => line !== '');
   return {
@@ -90,6 +94,7 @@ function tapping(args: readonly string[], url = operatorUrl) {
     lines,
     events: () => lines().map((line) => JSON.parse(line) as Tapped),
     errors: () => err,
+    hasYielded: () => yielded,
     stop: () => stop.abort(new Error('stopped')),
   };
 }
@@ -167,6 +172,14 @@ describe('tap of the past', () => {
 });
 
 describe('tap of the present', () => {
+  it('leaves the processor to the services first', async () => {
+    const tap = tapping(['run.*', '--json']);
+    await waitFor(() => tap.errors().includes('listening'), { describe: 'the subscription' });
+    expect(tap.hasYielded()).toBe(true);
+    tap.stop();
+    expect(await tap.done).toBe(0);
+  });
+
   it('hears events as they are published, shows no secrets, survives what is no event', async () => {
     const run = crypto.randomUUID();
     const tap = tapping([run, '--json']);

@@ -38,6 +38,8 @@ export const addTap: AddCommand = (program, context) => {
 async function execute(pattern: string, options: Options, context: Context): Promise<void> {
   const subject = subjectFor(pattern, options);
   const from = pastFrom(options, context);
+  // Who looks on must not slow what is looked at, on one machine with it.
+  context.yieldProcessor();
   const url = context.environment.NATS_URL ?? (await localStack(context)).nats_url;
   const connection = await connectTap(url, context.environment);
   const stop = () => void connection.close();
