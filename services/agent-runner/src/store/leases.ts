@@ -54,24 +54,29 @@ export function renewStatement(
 
 /**
  * Marks the next runs for this dispatcher: first those whose worker fell silent, then the waiting line by rank
- * within each user, counting what the user has running, divided by the weight of the user's tier. Of the runs below one
- * root no more start than its tier allows beside each other. At most `slots` minus what it has handed out already.
+ * within each user, counting what the user has running or offered by whichever dispatcher, divided by the weight of the
+ * user's tier: who has nothing under way comes before all who have, however light the tier. Of the runs below one root no more start than its tier allows beside each other. At most `slots` minus what
+ * it has handed out already.
  */
 export function dispatchStatement(dispatch: {
   readonly ticket: string;
   readonly slots: number;
   readonly ticketMs: number;
 }): RawBuilder<{ id: string; attempt: number }> {
-  return sql`with running as (
-      select user_id, count(*) as runs from public.agent_runs where status in ${liveStates} group by user_id
+  return sql`with busy as materialized (
+      select user_id, root_run_id, parent_run_id from public.agent_runs where status in ${liveStates}
+      union all
+      select user_id, root_run_id, parent_run_id from public.agent_runs
+      where status = 'queued' and lease_until > clock_timestamp()
+    ), running as (
+      select user_id, count(*) as runs from busy group by user_id
     ), children as (
-      select root_run_id, count(*) as runs from public.agent_runs
-      where status in ${liveStates} and parent_run_id is not null group by root_run_id
+      select root_run_id, count(*) as runs from busy where parent_run_id is not null group by root_run_id
     ), line as (
-      select id, 0 as rank, started_at as since, true as may_start from public.agent_runs
+      select id, -1 as rank, started_at as since, true as may_start from public.agent_runs
       where status in ${liveStates} and (lease_until is null or lease_until < clock_timestamp())
       union all
-      select q.id, (row_number() over (partition by q.user_id order by q.queued_at, q.id) + coalesce(running.runs, 0))::float8 / q.weight,
+      select q.id, (row_number() over (partition by q.user_id order by q.queued_at, q.id) - 1 + coalesce(running.runs, 0))::float8 / q.weight,
         q.queued_at, q.parent_run_id is null or q.max_parallel is null or q.max_parallel > coalesce(children.runs, 0)
           + row_number() over (partition by q.root_run_id, q.parent_run_id is null order by q.queued_at, q.id) - 1
       from public.agent_runs q left join running using (user_id) left join children on children.root_run_id = q.root_run_id
