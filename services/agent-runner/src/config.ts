@@ -1,6 +1,7 @@
 import { baseConfigSchema } from '@swissbrain/service-kit/config';
 import { z } from 'zod';
 import { modelConfigText } from './agent/model-config.ts';
+import { modelProblems } from './agent/model-needs.ts';
 import { namespacesByTier } from './sandbox/kubernetes-settings.ts';
 import { mcpConfigText, namedSecrets, secretPrefix } from './tools/mcp/mcp-config.ts';
 
@@ -10,8 +11,11 @@ const settings = baseConfigSchema.extend({
   /** Runs that this process works on at once. */
   RUN_CONCURRENCY: z.coerce.number().int().min(1).max(1_000).default(50),
   RUN_MAX_PARALLEL_STEPS: z.coerce.number().int().min(1).max(64).default(4),
-  /** Wall clock of one run from its first start; afterwards it ends `timed_out`. */
-  RUN_MAX_SECONDS: seconds(3_600),
+  /**
+   * Wall clock of any run from its first start; afterwards it ends `timed_out`. The default is that of the mode that
+   * allows the most; others shorten it.
+   */
+  RUN_MAX_SECONDS: seconds(14_400),
   /** Workers that may take a run over before it fails. */
   RUN_MAX_ATTEMPTS: z.coerce.number().int().min(1).default(50),
   /** A run that waits for its user or is paused for longer ends `timed_out`. */
@@ -207,6 +211,11 @@ const described = settings
     for (const { path, name } of mcp ? namedSecrets(mcp) : []) {
       if (secrets[name] !== undefined) continue;
       context.addIssue({ code: 'custom', path: ['MCP_CONFIG', ...path], message: `${name} is not set` });
+    }
+  })
+  .superRefine((config, context) => {
+    for (const { path, message } of modelProblems(config)) {
+      context.addIssue({ code: 'custom', path: [...path], message });
     }
   });
 
