@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { QuestionView } from '@swissbrain/shared-schema/http/agent-runner';
 import { type ModelServer, startModelServer } from '@swissbrain/testkit/model-server';
 import { waitFor } from '@swissbrain/testkit/wait';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newUser, playbookOf, type Runner, startRunner, type User } from './support/runner.ts';
 
 let directory: string;
@@ -118,4 +118,59 @@ it('are refused in a playbook where they do not fit or their server is away', as
   const run = await user.create(playbookOf([{ id: 'a', tool: 'mcp__probe__add', with: { name: 'x' } }], {}));
   expect(await user.ended(run.id)).toMatchObject({ status: 'completed' });
   expect(noted().filter((line) => line === 'add x')).toHaveLength(1);
+});
+
+describe('pictures that a tool returns', () => {
+  const kept = async (runId: string) =>
+    (await user.artifacts(runId))
+      .map(({ name, kind, media_type, size_bytes }) => ({ name, kind, media_type, size_bytes }))
+      .sort((a, b) => a.name.localeCompare(b.name));
+  const named = (place: number, ending: string) =>
+    expect.stringMatching(new RegExp(`^artifacts/pictures-[0-9a-f]{8}-${place}\\${ending}$`)) as string;
+  const both = [
+    { name: named(1, '.png'), kind: 'output', media_type: 'image/png', size_bytes: 67 },
+    { name: named(2, '.jpg'), kind: 'output', media_type: 'image/jpeg', size_bytes: 64 },
+  ];
+
+  it('are kept as artifacts of a playbook, and later steps find them', async () => {
+    const look = `import { readFileSync } from 'node:fs'; console.log(readFileSync(process.argv[2]).length);`;
+    const run = await user.create(
+      playbookOf([
+        { id: 'draw', tool: 'mcp__probe__pictures', with: {} },
+        {
+          id: 'look',
+          tool: 'code',
+          with: { language: 'javascript', code: look, args: ['${{ steps.draw.output.images.0.path }}'] },
+        },
+      ]),
+    );
+    expect(await user.ended(run.id)).toMatchObject({ status: 'completed' });
+    expect(await kept(run.id)).toEqual(both);
+    const [draw, after] = await user.steps(run.id);
+    const output = draw?.output as { text: string; images: { path: string; size_bytes: number }[] };
+    expect(output.images.map(({ size_bytes }) => size_bytes)).toEqual([67, 64]);
+    expect(output.text).toContain(`kept as ${output.images[1]?.path}`);
+    // What is no picture is none, and a drawing may be a program.
+    expect(output.text).toContain('[image image/svg+xml, 24 bytes, not shown]');
+    expect(after?.output).toMatchObject({ stdout: '67\n' });
+    const [artifact] = (await user.artifacts(run.id)).filter(({ media_type: type }) => type === 'image/png');
+    const link = (await (await user.request('GET', `/v1/artifacts/${artifact?.id}`)).json()) as {
+      url: string;
+    };
+    const content = Buffer.from(await (await fetch(new URL(link.url, runner.url))).arrayBuffer());
+    expect(content.subarray(1, 4).toString('latin1')).toBe('PNG');
+  });
+
+  it('are kept of a goal, whose model is told where they are and not what is in them', async () => {
+    model.reset();
+    model.script = [{ calls: [{ name: 'mcp__probe__pictures', input: {} }] }, { text: 'There they are.' }];
+    const before = noted().filter((line) => line === 'pictures').length;
+    const run = await user.create({ goal: 'Draw', mode: 'automation' });
+    expect(await user.ended(run.id)).toMatchObject({ status: 'completed' });
+    expect(await kept(run.id)).toEqual(both);
+    const told = String(model.requests[1]?.messages.find(({ role }) => role === 'tool')?.content);
+    expect(told).toMatch(/kept as artifacts\/pictures-[0-9a-f]{8}-1\.png/);
+    expect(told).not.toContain('iVBOR');
+    expect(noted().filter((line) => line === 'pictures')).toHaveLength(before + 1);
+  });
 });

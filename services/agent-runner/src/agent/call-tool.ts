@@ -80,7 +80,8 @@ async function work(
   };
   const ran = bounded(await tool.run(input, toolContext));
   const kept = ran.failure ? only(ran) : await withFiles(context, call, ran);
-  const changes = usesSandbox && (tool.effectOf?.(input) ?? tool.effect) !== 'read';
+  const writes = (tool.effectOf?.(input) ?? tool.effect) !== 'read' || ran.files !== undefined;
+  const changes = usesSandbox && writes;
   if (!changes || !call.isFollowed(kept.result.failure !== undefined)) return kept;
   const workspace = await context.workspace.keep();
   if (workspace === null || workspace === 'unkept') return { ...kept, workspace };
@@ -115,15 +116,21 @@ async function callWithinTime(context: RunContext, call: ToolCall, input: unknow
 
 async function withFiles(context: RunContext, call: ToolCall, result: ToolResult): Promise<Worked> {
   try {
-    return { ...only(result), artifacts: await keepFiles(context, call) };
+    return { ...only(result), artifacts: await keepFiles(context, call, result.files ?? []) };
   } catch (error) {
     if (!(error instanceof ArtifactFailure)) throw error;
     return only({ ...result, failure: { code: error.code, message: error.message } });
   }
 }
 
-async function keepFiles(context: RunContext, call: ToolCall): Promise<NewArtifact[]> {
-  if (call.keep !== 'folder' && call.keep.length === 0) return [];
+async function keepFiles(
+  context: RunContext,
+  call: ToolCall,
+  left: readonly string[],
+): Promise<NewArtifact[]> {
+  // What tools leave lies under artifacts/.
+  const paths = call.keep === 'folder' ? 'folder' : [...new Set([...call.keep, ...left])];
+  if (paths !== 'folder' && paths.length === 0) return [];
   const keep = {
     userId: context.run.user_id,
     runId: context.run.id,
@@ -132,9 +139,9 @@ async function keepFiles(context: RunContext, call: ToolCall): Promise<NewArtifa
     objects: context.objects,
     maxBytes: context.settings.artifactMaxBytes,
   };
-  if (call.keep === 'folder') return keepArtifactsFolder(keep);
+  if (paths === 'folder') return keepArtifactsFolder(keep);
   const kept: NewArtifact[] = [];
-  for (const path of call.keep) kept.push(await keepFile(path, keep));
+  for (const path of paths) kept.push(await keepFile(path, keep));
   return kept;
 }
 

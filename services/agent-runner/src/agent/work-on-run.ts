@@ -29,7 +29,7 @@ import { createWaits } from './waits.ts';
 import { createWorkspace } from './workspace.ts';
 
 const storedOptions = z.object({ approvals: approvalPolicy.default('destructive') });
-/** Tools that leave nothing in the workspace. */
+/** Tools that leave nothing in the workspace, or pictures, with which it is kept at once. */
 const outsideSandbox: ReadonlySet<string> = new Set([
   ...['llm', 'search', 'connector', 'wide_research', 'memory', 'schedule', 'collab', 'human'],
 ]);
@@ -90,7 +90,9 @@ function createContext(engine: Engine, claimed: ClaimedRun, live: LiveRun): RunC
     inputs: Object.values(inputs),
     snapshotKey: run.workspace_key,
     maxSnapshotBytes: settings.workspaceMaxBytes,
-    wasUsed: steps.some((step) => step.started_at !== null && !outsideSandbox.has(step.tool)),
+    wasUsed:
+      run.workspace_key !== null ||
+      steps.some((step) => step.started_at !== null && !outsideSandbox.has(step.tool)),
     isFresh: () => !steps.some((step) => step.started_at !== null),
     raiseSession: (lost, { code, why }) =>
       raiseSession(database, claim, { sessionNo: lost, code, message: `its sandbox was lost: ${why}` }),

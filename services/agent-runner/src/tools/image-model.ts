@@ -6,14 +6,8 @@ import { generateImage, type ImageModel } from 'ai';
 import { callWithRetries } from '../agent/model-retries.ts';
 import { retrySettings } from '../agent/models.ts';
 import type { Config } from '../config.ts';
+import { type Picture, pictureOf } from './picture.ts';
 import type { ToolContext } from './tool.ts';
-
-/** A picture as a model gave it. */
-export interface Picture {
-  readonly bytes: Uint8Array;
-  /** With the dot. */
-  readonly extension: string;
-}
 
 /** Pictures, or why there are none. */
 export type Drawn =
@@ -42,20 +36,6 @@ type ImageConfig = Pick<
 > &
   Parameters<typeof retrySettings>[0];
 
-const maxBytes = 50 * 1024 * 1024;
-const beginnings: readonly (readonly [extension: string, begins: (bytes: Buffer) => boolean])[] = [
-  ['.png', (bytes) => bytes.subarray(1, 4).toString('latin1') === 'PNG'],
-  ['.jpg', (bytes) => bytes.readUIntBE(0, 3) === 0xffd8ff],
-  ['.gif', (bytes) => bytes.subarray(0, 4).toString('latin1') === 'GIF8'],
-  ['.webp', (bytes) => bytes.subarray(8, 12).toString('latin1') === 'WEBP'],
-];
-
-/** What kind of picture it is by its first bytes; servers do not always say the truth. */
-function extensionOf(bytes: Uint8Array): string | undefined {
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return view.length < 12 ? undefined : beginnings.find(([, begins]) => begins(view))?.[0];
-}
-
 function connect(config: ImageConfig, name: string): ImageModel | null {
   const { IMAGE_BASE_URL: baseURL, IMAGE_API_KEY: own } = config;
   if (baseURL) {
@@ -66,11 +46,6 @@ function connect(config: ImageConfig, name: string): ImageModel | null {
   const apiKey = own ?? config.OPENAI_API_KEY;
   const url = config.OPENAI_BASE_URL;
   return apiKey ? createOpenAI({ apiKey, ...(url ? { baseURL: url } : {}) }).image(name) : null;
-}
-
-function pictureOf(bytes: Uint8Array): Picture | null {
-  const extension = extensionOf(bytes);
-  return extension === undefined || bytes.length > maxBytes ? null : { bytes, extension };
 }
 
 /** The configured model for pictures; null when there is none. */

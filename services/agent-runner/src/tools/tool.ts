@@ -95,6 +95,8 @@ export interface ToolResult {
   readonly output: unknown;
   readonly usage: readonly Usage[];
   readonly failure?: { readonly code: string; readonly message: string };
+  /** What it left under artifacts/ of the workspace, which is kept whatever the step says. */
+  readonly files?: readonly string[];
 }
 
 /** Something a step can do. */

@@ -2,6 +2,10 @@ import { appendFileSync } from 'node:fs';
 import { McpServer } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 
+/** A picture of one pixel. */
+const greyDot =
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg==';
+
 const said = (text: string) => ({ content: [{ type: 'text' as const, text }] });
 
 /**
@@ -67,6 +71,28 @@ export function createProbeServer({ notes }: { readonly notes: string }): McpSer
   server.registerTool('picture', { annotations: read }, async () => ({
     content: [{ type: 'image' as const, data: Buffer.alloc(30).toString('base64'), mimeType: 'image/png' }],
   }));
+  server.registerTool('pictures', { annotations: { destructiveHint: false } }, async () => {
+    note('pictures');
+    const jpeg = Buffer.concat([Buffer.from([0xff, 0xd8, 0xff, 0xe0]), Buffer.alloc(60, 1)]).toString(
+      'base64',
+    );
+    return {
+      content: [
+        { type: 'text' as const, text: 'Two pictures and one that is none:' },
+        // Servers do not always say the truth.
+        { type: 'image' as const, data: greyDot, mimeType: 'image/jpeg' },
+        {
+          type: 'resource' as const,
+          resource: { uri: 'probe://second', mimeType: 'image/jpeg', blob: jpeg },
+        },
+        {
+          type: 'image' as const,
+          data: Buffer.from('<svg onload="alert(1)"/>').toString('base64'),
+          mimeType: 'image/svg+xml',
+        },
+      ],
+    };
+  });
   server.registerTool('grow', { annotations: read }, async () => {
     server.registerTool('grown', { annotations: read }, async () => said('I am new'));
     return said('grown');

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { TRACEPARENT_META_KEY } from '@modelcontextprotocol/client';
+import { type CallToolResult, TRACEPARENT_META_KEY } from '@modelcontextprotocol/client';
 import { currentTraceparent } from '@swissbrain/service-kit/trace-context';
 import { operations } from '@swissbrain/shared-schema/operations';
 import { z } from 'zod';
@@ -8,6 +8,7 @@ import type { ListedTool } from './mcp-client.ts';
 import { type McpConnection, McpUnavailable } from './mcp-connection.ts';
 import { isTimeout, wasNotDone, wordsOf } from './mcp-failure.ts';
 import { outputOf } from './mcp-output.ts';
+import { keepPictures } from './mcp-pictures.ts';
 import { inputOf } from './mcp-schema.ts';
 
 /** Models take names of so many characters. */
@@ -63,26 +64,40 @@ function failureOf(connection: McpConnection, error: unknown, repeatable: boolea
   return failed('mcp_failed', `the call of ${server} failed: ${words}${unknown}`);
 }
 
-async function callOnce(
+function callOnce(
   connection: McpConnection,
   tool: string,
   input: Record<string, unknown>,
   context: ToolContext,
-): Promise<ToolResult> {
+): Promise<CallToolResult> {
   const traceparent = currentTraceparent();
-  const result = await connection.call({
+  return connection.call({
     ...{ tool, input, signal: context.signal, timeoutMs: connection.config.timeout_seconds * 1_000 },
     meta: {
       'swissbrain/step_id': context.stepId,
       ...(traceparent ? { [TRACEPARENT_META_KEY]: traceparent } : {}),
     },
   });
-  const output = outputOf(result, connection.redact);
-  if (result.isError) {
-    const message = output.text.slice(0, 2_000) || 'the tool failed without a reason';
-    return { output, usage: [], failure: { code: 'mcp_tool_failed', message } };
+}
+
+/** The server's answer, or what the calls that threw come to. */
+async function answerOf(
+  connection: McpConnection,
+  tool: string,
+  input: Record<string, unknown>,
+  context: ToolContext,
+  repeatable: boolean,
+): Promise<{ readonly answer: CallToolResult } | { readonly failed: ToolResult }> {
+  for (let last = false; ; last = true) {
+    try {
+      return { answer: await callOnce(connection, tool, input, context) };
+    } catch (error) {
+      context.signal.throwIfAborted();
+      // A connection that was lost unnoticed is the usual first failure; the second try has a new one.
+      const again = !last && !isTimeout(error) && (repeatable || wasNotDone(error));
+      if (!again || connection.down() === null) return { failed: failureOf(connection, error, repeatable) };
+    }
   }
-  return { output, usage: connection.config.charged ? usage : [] };
 }
 
 async function run(
@@ -92,16 +107,18 @@ async function run(
   context: ToolContext,
   repeatable: boolean,
 ): Promise<ToolResult> {
-  for (let last = false; ; last = true) {
-    try {
-      return await callOnce(connection, tool, input, context);
-    } catch (error) {
-      context.signal.throwIfAborted();
-      // A connection that was lost unnoticed is the usual first failure; the second try has a new one.
-      const again = !last && !isTimeout(error) && (repeatable || wasNotDone(error));
-      if (!again || connection.down() === null) return failureOf(connection, error, repeatable);
-    }
+  const got = await answerOf(connection, tool, input, context, repeatable);
+  if ('failed' in got) return got.failed;
+  const { answer } = got;
+  if (answer.isError) {
+    const output = outputOf(answer, connection.redact);
+    const message = output.text.slice(0, 2_000) || 'the tool failed without a reason';
+    return { output, usage: [], failure: { code: 'mcp_tool_failed', message } };
   }
+  const pictures = await keepPictures(answer.content ?? [], { tool, context, repeatable });
+  const output = outputOf(answer, connection.redact, pictures);
+  const files = output.images?.map(({ path }) => path);
+  return { output, usage: connection.config.charged ? usage : [], ...(files ? { files } : {}) };
 }
 
 /**
