@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
 import { isBuilt, loadImages } from './cluster-images.ts';
 import { imageName, releaseImages, storeImages } from './image-list.ts';
 import { buildImages, buildNextRelease, dockerOrBuildah } from './images.ts';
@@ -33,15 +34,15 @@ export interface ClusterAccess {
  * Null when there is none.
  * @param withNext the images of the release after this one, too
  */
-export function prepareCluster(progress: Progress, withNext = false): ClusterAccess | null {
+export async function prepareCluster(progress: Progress, withNext = false): Promise<ClusterAccess | null> {
   const folder = resolve(root, process.env.SWISSBRAIN_CLUSTER ?? '../shared/cluster');
   const command = join(folder, 'cluster');
   if (existsSync(command)) return prepareOwn(command, progress, withNext);
   if (process.env.KUBECONFIG === undefined) return null;
   progress('building the images, where they are not there yet');
   const builder = dockerOrBuildah();
-  const names = buildImages(wanted, builder);
-  const next = withNext ? buildNextRelease(builder) : [];
+  const names = await buildImages(wanted, builder);
+  const next = withNext ? await buildNextRelease(builder) : [];
   loadIntoKind([...names, ...next], progress);
   const url = process.env.SWISSBRAIN_CLUSTER_URL ?? 'http://localhost';
   return {
@@ -59,7 +60,7 @@ function loadIntoKind(names: readonly string[], progress: Progress): void {
   must(['kind', 'load', 'docker-image', '--name', context.slice('kind-'.length), ...names]);
 }
 
-function prepareOwn(command: string, progress: Progress, withNext: boolean): ClusterAccess {
+async function prepareOwn(command: string, progress: Progress, withNext: boolean): Promise<ClusterAccess> {
   progress('starting the cluster');
   must([command, 'up']);
   const env = Object.fromEntries(
@@ -74,10 +75,10 @@ function prepareOwn(command: string, progress: Progress, withNext: boolean): Clu
   progress('building the images, where they are not there yet');
   const programs = dirname(must(['sh', '-c', 'command -v versitygw'], { PATH: path }).trim());
   const builder = { build: [command, 'build', '--layers'], there: isBuilt, programs };
-  const names = buildImages([...wanted, ...storeImages], builder);
+  const names = await buildImages([...wanted, ...storeImages], builder);
   const kubeconfig = { KUBECONFIG: env.KUBECONFIG ?? '', PATH: path };
-  const next = withNext ? buildNextRelease(builder) : [];
-  loadMissing([...names, ...next], kubeconfig, progress);
+  const next = withNext ? await buildNextRelease(builder) : [];
+  await loadMissing([...names, ...next], kubeconfig, progress);
   const inside = insideConfig(readFileSync(kubeconfig.KUBECONFIG, 'utf8'));
   return {
     outside: {
@@ -102,18 +103,18 @@ function prepareOwn(command: string, progress: Progress, withNext: boolean): Clu
 }
 
 /** Puts the images onto the nodes that lack them. */
-function loadMissing(
+async function loadMissing(
   names: readonly string[],
   env: Readonly<Record<string, string>>,
   progress: Progress,
-): void {
+): Promise<void> {
   const query = 'jsonpath={.items[*].status.images[*].names[*]}';
   const there = must(['kubectl', 'get', 'nodes', '-o', query], env).split(/\s+/);
   // Each node tells of what it has.
   const missing = names.filter((name) => there.filter((one) => one === name).length < 2);
   if (missing.length === 0) return;
   progress(`loading ${missing.join(', ')}`);
-  loadImages(missing, dirname(env.KUBECONFIG ?? ''));
+  await loadImages(missing, dirname(env.KUBECONFIG ?? ''));
 }
 
 /** From within a node's network the API server has another address than from the machine's own. */
@@ -139,8 +140,9 @@ function must(
   throw new Error(`${program} ${args.join(' ')} failed: ${error?.message ?? `exit code ${status}`}`);
 }
 
-/** For those who want to look: starts it and prints the names of the images on it. */
+/** Starts it before it is needed, `--next` with the next release, too; prints what is on it. */
 if (import.meta.main) {
-  const access = prepareCluster((line) => process.stderr.write(`${line}\n`));
+  const { values } = parseArgs({ options: { next: { type: 'boolean', default: false } } });
+  const access = await prepareCluster((line) => process.stderr.write(`${line}\n`), values.next);
   process.stdout.write(`${JSON.stringify(access ?? { missing: wanted.map((name) => imageName(name)) })}\n`);
 }

@@ -37,7 +37,7 @@ async function main(): Promise<number> {
     printConnection(process.env.SWISSBRAIN_CLUSTER_URL ?? 'http://localhost');
     return 0;
   }
-  const access = prepareCluster(say);
+  const access = await prepareCluster(say);
   if (access === null)
     throw new Error(
       'there is no cluster: set KUBECONFIG, or kind create cluster --config deploy/kind/cluster.yaml',

@@ -1,6 +1,7 @@
 // npm run images [NAME…]: builds the images that are not there yet, with Docker, else buildah. An image's tag is the
 // hash of what goes into it, so what is built is built once. Prints the names.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { imageName, imageOf, nextRelease, shippedImages } from './image-list.ts';
@@ -15,65 +16,101 @@ export interface Builder {
   readonly programs?: string;
 }
 
+/** What a build is told beside the Dockerfile. */
+interface Build {
+  readonly full: string;
+  readonly file: string;
+  readonly context: string;
+  readonly options: readonly string[];
+}
+
+/** As many as the smallest machine this is developed on has cores. */
+const buildsAtOnce = 2;
+
 /**
  * Builds what is missing.
  * @param names of images, without registry and tag
  * @returns their full names in the order asked for
  * @throws Error when a build fails
  */
-export function buildImages(names: readonly string[], builder: Builder): string[] {
-  return names.map((name) => {
-    const full = imageName(name);
-    if (builder.there(full)) return full;
+export async function buildImages(names: readonly string[], builder: Builder): Promise<string[]> {
+  const all = names.map((name): Build => {
     const { target, file, context, args } = imageOf(name);
     const given = Object.entries(args).flatMap(([key, value]) => ['--build-arg', `${key}=${value}`]);
-    const programs =
-      builder.programs === undefined ? [] : ['--build-context', `programs=${builder.programs}`];
-    const words = ['-t', full, '--target', target, ...given, ...programs, '-f', file, context];
-    if (!run([...builder.build, ...words], 'inherit')) throw new Error(`building ${full} failed`);
-    return full;
+    return { full: imageName(name), file, context, options: ['--target', target, ...given] };
   });
+  await buildMissing(all, builder);
+  return all.map(({ full }) => full);
 }
 
 /**
  * Builds the release after this one from images that are built already; resolves to their full names.
  * @throws Error when a build fails
  */
-export function buildNextRelease(builder: Builder): string[] {
-  return nextRelease.names.map((name) => {
-    const full = nextRelease.nameOf(name);
-    if (builder.there(full)) return full;
-    const { file, context } = nextRelease;
-    const words = ['-t', full, '--build-arg', `IMAGE=${imageName(name)}`, '-f', file, context];
-    if (!run([...builder.build, ...words], 'inherit')) throw new Error(`building ${full} failed`);
-    return full;
+export async function buildNextRelease(builder: Builder): Promise<string[]> {
+  const { file, context } = nextRelease;
+  const all = nextRelease.names.map((name): Build => {
+    const options = ['--build-arg', `IMAGE=${imageName(name)}`];
+    return { full: nextRelease.nameOf(name), file, context, options };
   });
+  await buildMissing(all, builder);
+  return all.map(({ full }) => full);
+}
+
+async function buildMissing(all: readonly Build[], builder: Builder): Promise<void> {
+  const missing = all.filter(({ full }) => !builder.there(full));
+  // The first of each Dockerfile makes the layers that the others of it find.
+  const first = missing.filter(
+    ({ file }, place) => missing.findIndex((other) => other.file === file) === place,
+  );
+  for (const some of [first, missing.filter((one) => !first.includes(one))]) {
+    const waiting = some.values();
+    const build = async () => {
+      for (const one of waiting) await buildOne(one, builder);
+    };
+    await Promise.all(Array.from({ length: buildsAtOnce }, build));
+  }
+}
+
+async function buildOne({ full, file, context, options }: Build, builder: Builder): Promise<void> {
+  const programs = builder.programs === undefined ? [] : ['--build-context', `programs=${builder.programs}`];
+  const [command = '', ...words] = [
+    ...builder.build,
+    '-t',
+    full,
+    ...options,
+    ...programs,
+    '-f',
+    file,
+    context,
+  ];
+  const [code] = await once(spawn(command, words, { cwd: root, stdio: ['ignore', 2, 'inherit'] }), 'close');
+  if (code !== 0) throw new Error(`building ${full} failed`);
 }
 
 /** @throws Error when this machine has neither */
 export function dockerOrBuildah(): Builder {
-  if (run(['docker', 'version'], 'ignore')) {
+  if (succeeds(['docker', 'version'])) {
     return {
       build: ['docker', 'build'],
-      there: (name) => run(['docker', 'image', 'inspect', name], 'ignore'),
+      there: (name) => succeeds(['docker', 'image', 'inspect', name]),
     };
   }
-  if (run(['buildah', '--version'], 'ignore')) {
+  if (succeeds(['buildah', '--version'])) {
     return {
       build: ['buildah', 'build', '--layers'],
-      there: (name) => run(['buildah', 'inspect', '--type', 'image', name], 'ignore'),
+      there: (name) => succeeds(['buildah', 'inspect', '--type', 'image', name]),
     };
   }
   throw new Error('images are built with Docker or buildah, and neither is here');
 }
 
-function run([command = '', ...args]: readonly string[], output: 'ignore' | 'inherit'): boolean {
-  const stdio: ('ignore' | 'inherit' | 2)[] = ['ignore', output === 'inherit' ? 2 : 'ignore', output];
-  return spawnSync(command, args, { cwd: root, stdio }).status === 0;
+function succeeds([command = '', ...args]: readonly string[]): boolean {
+  return spawnSync(command, args, { cwd: root, stdio: 'ignore' }).status === 0;
 }
 
 if (import.meta.main) {
   const { positionals } = parseArgs({ allowPositionals: true });
   const names = positionals.length > 0 ? positionals : shippedImages;
-  for (const name of buildImages(names, dockerOrBuildah())) process.stdout.write(`${name}\n`);
+  for (const name of await buildImages(names, dockerOrBuildah())) process.stdout.write(`${name}\n`);
 }

@@ -83,7 +83,7 @@ async function runProjects(
   progress: Progress,
 ): Promise<Counts> {
   if (!wish.projects.includes('cluster')) return runTests(wish, place, interrupted, progress);
-  const access = prepareCluster(progress, true);
+  const access = await prepareCluster(progress, true);
   if (access !== null) return runTests(wish, place, interrupted, progress, access);
   progress('skipped: there is no cluster (set SWISSBRAIN_CLUSTER or KUBECONFIG)');
   return { passed: 0, failed: 0, skipped: 1 };

@@ -77,6 +77,11 @@ describe('the chart', () => {
       'secrets.values lacks: auth-jwt-secret',
     ],
     ['no database', { database: { host: '' } }, 'database.host: the host of Postgres is needed'],
+    [
+      'a route without a Gateway',
+      { httpRoute: { enabled: true } },
+      'httpRoute.parentRefs: the Gateway that serves the route is needed',
+    ],
     ['no bucket', { storage: { bucket: '' } }, 'storage.bucket: the bucket of artifacts is needed'],
     [
       'scaling by lag without the address to ask',

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { Client } from '@swissbrain/client/client';
-import { ApiProblem, ConnectionError } from '@swissbrain/client/problem';
+import { type Client, createClient } from '@swissbrain/client/client';
+import { ApiProblem } from '@swissbrain/client/problem';
+import { backoffMs, isTransient, pause, type RetryPolicy } from '@swissbrain/client/retry';
 import type { CreateRunBody, RunEvent } from '@swissbrain/client/types';
 import { waitFor } from '@swissbrain/testkit/wait';
 import { expect } from 'vitest';
@@ -17,8 +18,8 @@ export interface Load {
 
 export interface LoadReport {
   readonly runs: number;
-  /** Answers that asked for the same request again, and connections that ended. */
-  readonly retried: number;
+  /** Requests that were made again, by what came of them before: an answer that asked for it, or none. */
+  readonly retried: Readonly<Record<string, number>>;
 }
 
 /** One step in a sandbox between steps without one. */
@@ -62,19 +63,17 @@ export const withoutSandbox = {
 /** Starts the users: the first of them with sandboxes. */
 export function startLoad(release: Release, users = 3): Load {
   let stopped = false;
-  let retried = 0;
+  const retried: Record<string, number> = {};
   const runIds: string[] = [];
   const onRetry = (error: unknown) => {
-    if (!mayGoWellLater(error)) throw error;
-    retried += 1;
+    const kind = kindOf(error);
+    retried[kind] = (retried[kind] ?? 0) + 1;
   };
   const working = Array.from({ length: users }, async (_, index) => {
-    const client = release.clientOf(randomUUID());
+    const client = clientWithoutRetries(release, randomUUID());
     while (!stopped) {
       const runId = await createRun(client, index === 0 ? withSandbox : withoutSandbox, onRetry);
-      const events = await followToEnd(client, runId, () => {
-        retried += 1;
-      });
+      const events = await followToEnd(client, runId, onRetry);
       expect(
         events.map(({ run_seq }) => run_seq),
         'a follower misses and repeats nothing',
@@ -99,8 +98,22 @@ export function startLoad(release: Release, users = 3): Load {
   };
 }
 
-function mayGoWellLater(error: unknown): boolean {
-  return error instanceof ConnectionError || (error instanceof ApiProblem && error.retry === 'later');
+/** Each failure is seen here and counted: what the client makes again by itself nobody would hear of. */
+function clientWithoutRetries(release: Release, userId: string): Client {
+  return createClient({
+    ...{ agentRunnerUrl: release.url, creditsUrl: release.url },
+    token: () => release.tokenOf(userId),
+    retry: { ...patience, attempts: 1 },
+  });
+}
+
+const patience: RetryPolicy = { attempts: 60, baseMs: 100, capMs: 2_000 };
+
+/** What a request that may go well later came to. @throws the error, where it may not */
+function kindOf(error: unknown): string {
+  if (error === null) return 'stream ended';
+  if (!isTransient(error)) throw error;
+  return error instanceof ApiProblem ? `${error.status} ${error.code}` : 'no answer';
 }
 
 /** One key for as many attempts as it takes, as a careful caller does it. */
@@ -110,17 +123,24 @@ async function createRun(
   onRetry: (error: unknown) => void,
 ): Promise<string> {
   const idempotencyKey = randomUUID();
-  for (;;) {
+  for (let attempt = 1; ; attempt += 1) {
     try {
       return (await client.runs.create(body, { idempotencyKey })).id;
     } catch (error) {
       onRetry(error);
+      if (attempt >= patience.attempts) throw error;
+      await pause(backoffMs(patience, attempt));
     }
   }
 }
 
-async function followToEnd(client: Client, runId: string, onReconnect: () => void): Promise<RunEvent[]> {
+async function followToEnd(
+  client: Client,
+  runId: string,
+  onRetry: (error: unknown) => void,
+): Promise<RunEvent[]> {
   const events: RunEvent[] = [];
+  const onReconnect = ({ error }: { readonly error: unknown }) => onRetry(error);
   for await (const event of client.runs.follow(runId, { onReconnect })) events.push(event);
   return events;
 }

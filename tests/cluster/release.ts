@@ -70,7 +70,9 @@ export async function installRelease(name: string, namespace: string, values: Va
     query: database.query,
     [Symbol.asyncDispose]: async () => {
       await database.close();
-      await removeRelease(name, namespace);
+      // Nobody waits for it: whoever installs it again does, first.
+      await helm(['uninstall', name, '--namespace', namespace]);
+      await kubectl('delete', 'namespace', namespace, '--wait=false');
     },
   };
   await release.upgrade({});
@@ -111,9 +113,13 @@ export async function helm(args: readonly string[], values?: Values): Promise<st
   return text;
 }
 
-/** The release's Postgres by way of the API server, as long as its pod is not deleted. */
+/** The release's Postgres by way of the API server: another connection after its pod was deleted. */
 function forwardedDatabase(namespace: string, fullname: string) {
   let open: Promise<{ readonly postgres: Postgres; readonly forward: ChildProcess }> | undefined;
+  const lost = (forward: ChildProcess) => () => {
+    open = undefined;
+    forward.kill();
+  };
   const connect = async () => {
     const port = await freePort();
     const target = `statefulset/${fullname}-postgres`;
@@ -139,9 +145,10 @@ function forwardedDatabase(namespace: string, fullname: string) {
           password,
           database: 'swissbrain',
         });
-        client.on('error', () => {});
+        // Until it is connected `connect` says what went wrong.
+        client.on('error', () => undefined);
         return client.connect().then(
-          () => client,
+          () => client.on('error', lost(forward)),
           () => undefined,
         );
       },
