@@ -1581,7 +1581,7 @@ returns table (status text, reservation_id uuid, held bigint, available bigint, 
 language plpgsql security definer set search_path = '' as $$
 #variable_conflict use_column
 declare
-  v_hash bytea := sb.credit_hash('reserve', p_run::text, p_amount::text, p_minimum::text, p_budget::text);
+  v_hash bytea := sb.credit_hash('reserve', p_run::text, p_amount::text, p_minimum::text, p_budget::text, p_purpose);
   v_seen public.credit_idempotency;
   v_id uuid;
 begin
@@ -1705,7 +1705,8 @@ declare
   v_room sb.usage_room;
   v_seen public.credit_idempotency;
 begin
-  if p_quantity is null or p_quantity in ('NaN', 'Infinity') or p_quantity <= 0 or p_step is null
+  -- What else is no quantity cost_of refuses.
+  if p_quantity in ('NaN', 'Infinity') or p_quantity <= 0 or p_step is null
      or p_key is null or length(p_key) not between 1 and 200 then
     raise exception 'usage has a key, a step and a positive quantity' using errcode = '22023';
   end if;
@@ -1818,13 +1819,14 @@ declare
 begin
   v_seen := sb.seen_credit_request(v_row.user_id, p_key, v_hash);
   v_status := case
-    when v_seen.key is not null and v_seen.outcome = 'settled' then 'replayed'
+    when v_seen.outcome = 'settled' then 'replayed'
     when v_seen.key is not null then v_seen.outcome
     when v_row.state = 'active' and v_row.expires_at <= clock_timestamp() or v_row.state = 'expired' then 'already_expired'
     when v_row.state in ('active', 'waiting') then 'settled'
     when v_row.state = 'settled' then 'replayed'
     else 'denied' end;
-  if v_row.state in ('active', 'waiting') and v_seen.key is null then
+  -- A key that was seen has ended it.
+  if v_row.state in ('active', 'waiting') then
     perform sb.close_reservation(v_row, case v_status when 'settled' then 'settled' else 'expired' end,
                                  case v_status when 'settled' then coalesce(p_reason, 'released') else 'expired' end, p_key);
   end if;

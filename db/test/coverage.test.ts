@@ -12,9 +12,16 @@ it('README.md names the tests of every function of schema public and of every tr
   const database = await createTestDatabase();
   const catalog = await withClient(database.adminUrl, readCatalog);
   await database.drop();
-  const functions = catalog.functions.filter(({ schema }) => schema === 'public');
-  const names = [...functions, ...catalog.triggers].map(({ name }) => name.replace(/^public\.|\(.*$/g, ''));
-  expect([...readCoverage().keys()].toSorted()).toEqual(names.toSorted());
+  const known = [...catalog.functions, ...catalog.triggers].map(({ name }) =>
+    name.replace(/^public\.|\(.*$/g, ''),
+  );
+  // Of the building blocks in sb those whose defects are tried are named, too.
+  const isInner = (name: string) => name.startsWith('sb.');
+  const named = [...readCoverage().keys()];
+  expect(named.filter((name) => !isInner(name)).toSorted()).toEqual(
+    known.filter((name) => !isInner(name)).toSorted(),
+  );
+  expect(known).toEqual(expect.arrayContaining(named));
 });
 
 it('README.md names tests that are there', () => {

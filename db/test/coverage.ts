@@ -4,7 +4,7 @@ import { join } from 'node:path';
 /** The test files of every function and trigger, as db/test/README.md names them, from the root of the repository. */
 export function readCoverage(): ReadonlyMap<string, readonly string[]> {
   const text = readFileSync(join(import.meta.dirname, 'README.md'), 'utf8');
-  const rows = [...text.matchAll(/^\| `(\w+)` +\| (.*?) +\|$/gm)];
+  const rows = [...text.matchAll(/^\| `([\w.]+)` +\| (.*?) +\|$/gm)];
   return new Map(
     rows.map(([, name = '', files = '']) => [
       name,

@@ -2,13 +2,27 @@
 export const equivalents: Readonly<Record<string, string>> = {
   ...because('nothing can be made to happen at the very instant that the clock of the database is read', [
     'check_credits, < in the place of `<=` in `select sb.available(v_balance) + coalesce(sum(r.held_micro - r.consumed_micro) …`',
-    'check_credits, >= in the place of `>` in `count(*) filter (where r.expires_at > v_now) into v_available, v_active`',
+    "check_credits, >= in the place of `>` in `count(*) filter (where r.expires_at > v_now and r.purpose = 'run') into v_avail…`",
+    'grant_credits, < in the place of `<=` in `if p_expires_at <= clock_timestamp() then`',
+    "release_credits, < in the place of `<=` in `when v_row.state = 'active' and v_row.expires_at <= clock_timestamp() or v_row.…`",
+    "reserve_credits, < in the place of `<=` in `where r.user_id = p_user and r.state = 'active' and r.expires_at <= clock_times…`",
     'check_credits, < in the place of `<=` in `where g.user_id = p_user and g.remaining_micro > 0 and g.expires_at <= v_now));`',
   ]),
   ...because('what is left of an empty grant adds nothing to a sum; the condition is that of an index', [
     'check_credits, without `and g.remaining_micro > 0` in `where g.user_id = p_user and g.remaining_micro > 0 and g.expires_at <= v_now));`',
     'check_credits, >= in the place of `>` in `where g.user_id = p_user and g.remaining_micro > 0 and g.expires_at <= v_now));`',
   ]),
+  ...because('an amount of zero was refused before', [
+    "adjust_credits, <= in the place of `<` in `or (p_kind = 'refund') <> (p_reverses is not null) or (p_kind = 'refund' and p_…`",
+    'adjust_credits, <= in the place of `<` in `elsif p_amount < 0 and v_balance.overdraft_limit_micro is not null and sb.avail…`',
+    'adjust_credits, >= in the place of `>` in `elsif p_amount > 0 then`',
+  ]),
+  ...because(
+    'sb.consume_lines() tries the short way first, too: this one only saves the look-ups behind it',
+    [
+      'consume_credits, without `v_room := sb.consume_alone(v_line)` in `v_room := sb.consume_alone(v_line);`',
+    ],
+  ),
   ...because('null in gives null out of all that follows', [
     'decrypt_token, without `RETURN NULL` in `RETURN NULL;`',
     'refresh_expiring_tokens, without `AND due.access_expires_at IS NOT NULL` in `AND due.access_expires_at IS NOT NULL`',

@@ -9,6 +9,9 @@ import type { Mutant } from './mutant.ts';
 const named = [
   ...['encrypt_token', 'decrypt_token', 'refresh_expiring_tokens'],
   ...['check_credits', 'reserve_credits', 'consume_credits', 'release_credits', 'grant_monthly_credits'],
+  ...['extend_reservation', 'heartbeat_reservations', 'expire_reservations', 'record_closing'],
+  ...['adjust_credits', 'grant_credits', 'expire_grants_due'],
+  ...['sb.wrong_entries', 'sb.wrong_grants', 'sb.wrong_totals'],
   ...['calculate_next_run', 'update_scheduled_task_stats'],
   ...['generate_share_token', 'redeem_share_token'],
   ...['update_participant_presence', 'mark_stale_participants_offline'],

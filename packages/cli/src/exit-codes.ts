@@ -1,7 +1,7 @@
 /** What the exit status of `swissbrain` means. Documented in the README. */
 export const exitCodes = {
   success: 0,
-  /** The run failed, was cancelled or timed out; doctor found something needed down. */
+  /** The run failed, was cancelled or timed out, or would be denied; an account does not add up; something needed is down. */
   unsuccessful: 1,
   /** A wrong option, argument, file or input. */
   usage: 2,

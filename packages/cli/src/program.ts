@@ -1,9 +1,11 @@
 import { Command, CommanderError } from 'commander';
+import { addAccounts } from './commands/accounts.ts';
 import { addArtifacts } from './commands/artifacts.ts';
 import { addCredits } from './commands/credits.ts';
 import { addDlq } from './commands/dlq.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addFollow } from './commands/follow.ts';
+import { addPrices } from './commands/prices.ts';
 import { addRun } from './commands/run.ts';
 import { addRuns } from './commands/runs.ts';
 import { addTap } from './commands/tap.ts';
@@ -12,12 +14,24 @@ import type { Context } from './context.ts';
 import { exitCodes } from './exit-codes.ts';
 import { failureOf, renderFailure } from './failure.ts';
 
-const commands = [addRun, addFollow, addRuns, addArtifacts, addCredits, addTap, addDlq, addToken, addDoctor];
+const commands = [
+  addRun,
+  addFollow,
+  addRuns,
+  addArtifacts,
+  addCredits,
+  addTap,
+  addDlq,
+  addAccounts,
+  addPrices,
+  addToken,
+  addDoctor,
+];
 
 const notes = `
 Without SWISSBRAIN_URL and SWISSBRAIN_TOKEN the local stack of this checkout is used (npm start).
 
-Exit status: 0 success, 1 the run did not complete or doctor found something down, 2 wrong usage,
+Exit status: 0 success, 1 the run did not complete or something looked at is not as it should be, 2 wrong usage,
 3 not reachable, 4 refused by the API, 5 failure, 130 interrupted.`;
 
 /** Runs one command line. Every failure is shown on standard error; the result is the exit status. */
@@ -25,6 +39,8 @@ export async function runCli(args: readonly string[], context: Context): Promise
   const program = new Command('swissbrain')
     .description('Run agents on SwissBrain and look at what they do')
     .addHelpText('after', notes)
+    // What follows the name of a command is that command's, also below commands that have options of their own.
+    .enablePositionalOptions()
     .showHelpAfterError('(add --help for the ways to use it)')
     .configureOutput({
       writeOut: (text) => context.stdout.write(text),

@@ -16,7 +16,18 @@ import type {
 } from '@swissbrain/shared-schema/http/agent-runner';
 
 import type {
+  AccountDetail,
+  AuditEntry,
+  changeTierBody,
+  driftList,
+  grantBody,
+  priceVersionPage,
+  versionPriceBody,
+} from '@swissbrain/shared-schema/http/credit-operators';
+import type {
   BalanceView,
+  EstimateView,
+  estimateBody,
   PriceView,
   priceList,
   ReservationView,
@@ -25,6 +36,8 @@ import type {
   TransactionView,
   tierList,
   transactionPage,
+  UsageItem,
+  usagePage,
 } from '@swissbrain/shared-schema/http/credits';
 import type {
   DeadLetterDetail,
@@ -50,16 +63,27 @@ export type ToolView = Output<typeof toolView>;
 export type ToolList = Output<typeof toolList>;
 
 export type {
+  AccountDetail,
+  AuditEntry,
   BalanceView,
   DeadLetterDetail,
+  EstimateView,
   PriceView,
   RedriveView,
   ReservationView,
   TierView,
   TransactionView,
+  UsageItem,
 };
 export type DeadLetter = DeadLetterView;
 export type DeadLetterPage = Output<typeof deadLetterPage>;
+export type EstimateBody = Input<typeof estimateBody>;
+export type UsagePage = Output<typeof usagePage>;
+export type GrantBody = Input<typeof grantBody>;
+export type ChangeTierBody = Input<typeof changeTierBody>;
+export type VersionPriceBody = Input<typeof versionPriceBody>;
+export type PriceVersionPage = Output<typeof priceVersionPage>;
+export type AccountDrift = Output<typeof driftList>['items'][number];
 export type PriceList = Output<typeof priceList>;
 export type TierList = Output<typeof tierList>;
 export type ReservationPage = Output<typeof reservationPage>;

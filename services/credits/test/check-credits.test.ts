@@ -37,6 +37,13 @@ describe('check_credits counts', () => {
     expect(await check(user)).toEqual({ reason: 'ok', available: credits(99), active_runs: 0 });
   });
 
+  test('no research among the runs', async () => {
+    const user = await ledger.account();
+    await ledger.one(sql`
+      SELECT * FROM reserve_credits(${user}, gen_random_uuid(), 1000000, 'research', '1 hour', p_purpose => 'research')`);
+    expect(await check(user)).toEqual({ reason: 'ok', available: credits(99), active_runs: 0 });
+  });
+
   test('no grant that has expired, as far as it is left, and none of another', async () => {
     const user = await ledger.account();
     const stranger = await ledger.account();
@@ -85,5 +92,17 @@ describe('grant_monthly_credits', () => {
     expect(meanwhile).toContain(free);
     expect(meanwhile).not.toContain(busy);
     expect(await renewed()).toContain(busy);
+  });
+
+  test('begins periods under the terms that hold by then, whoever applies those', async () => {
+    const user = await ledger.account();
+    await ledger.clone.query(
+      `INSERT INTO subscription_tier_versions (tier_code, version, terms, effective_from)
+       SELECT tier_code, 2, terms || '{"monthly_credits_micro": 7000000}', clock_timestamp()
+       FROM subscription_tier_versions WHERE tier_code = 'free'`,
+    );
+    const renewed = await ledger.database.serviceStatement(sql<{ user_id: string; granted: bigint }>`
+      SELECT user_id, granted FROM grant_monthly_credits(clock_timestamp() + interval '32 days', 1000)`);
+    expect(renewed.find(({ user_id }) => user_id === user)?.granted).toBe(credits(7));
   });
 });

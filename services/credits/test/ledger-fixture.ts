@@ -80,8 +80,8 @@ export type Ledger = Awaited<ReturnType<typeof openLedger>>;
 
 function callsOf(database: Database) {
   const one = async <R>(statement: RawBuilder<R>): Promise<R> => {
-    const [row] = await database.serviceStatement(statement);
-    if (!row) throw new Error('no row');
+    const [row, ...more] = await database.serviceStatement(statement);
+    if (!row || more.length > 0) throw new Error(`${1 + more.length} rows in the place of one`);
     return row;
   };
   const changeTier = (user: string, tier: string, key: string = randomUUID()) =>

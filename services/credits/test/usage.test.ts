@@ -88,6 +88,8 @@ describe('consume_credits', () => {
     expect(await ledger.consume(reservation_id, { quantity: 4 })).toMatchObject({
       status: 'late',
       cost: credits(4),
+      held_left: 0n,
+      debt: 0n,
     });
     expect(await ledger.balance(user)).toMatchObject({ debited: credits(6), available: credits(94) });
     expect(await ledger.reservation(reservation_id)).toMatchObject({

@@ -1,8 +1,12 @@
-import type { BalanceView, ReservationView, TransactionView } from '@swissbrain/client/types';
+import type { BalanceView, ReservationView } from '@swissbrain/client/types';
 import { isClosed } from '@swissbrain/client/types';
 import { type AddCommand, wholeNumber, writeJson, writeLines } from '../command.ts';
 import { connect } from '../connection.ts';
 import type { Context } from '../context.ts';
+import { addEstimate } from '../credits/estimate.ts';
+import { renderLedger } from '../credits/render-ledger.ts';
+import { addTransactions } from '../credits/transactions.ts';
+import { addUsage } from '../credits/usage.ts';
 import { formatMoment, formatTable } from '../format.ts';
 import type { Style } from '../style.ts';
 
@@ -11,14 +15,18 @@ interface Options {
   readonly json?: boolean;
 }
 
-/** `swissbrain credits`: the balance, what is held, and the newest entries of the ledger. */
+/** `swissbrain credits`: the balance, what is held, and the newest entries of the ledger; below it usage and estimates. */
 export const addCredits: AddCommand = (program, context) => {
-  program
+  const credits = program
     .command('credits')
     .description('show the balance, what is held for runs, and the newest entries of the ledger')
+    .enablePositionalOptions()
     .option('-n, --limit <number>', 'so many entries, up to 100', wholeNumber, 10)
     .option('--json', 'everything as JSON')
     .action((options: Options) => execute(options, context));
+  addTransactions(credits, context);
+  addUsage(credits, context);
+  addEstimate(credits, context);
 };
 
 async function execute({ limit, json }: Options, context: Context): Promise<void> {
@@ -38,6 +46,7 @@ async function execute({ limit, json }: Options, context: Context): Promise<void
   writeLines(context, [
     ...renderBalance(balance, style),
     ...renderHeld(held, style),
+    ...(transactions.items.length === 0 ? [] : ['', style.bold('ledger')]),
     ...renderLedger(transactions.items, style),
   ]);
 }
@@ -60,21 +69,4 @@ function renderHeld(held: readonly ReservationView[], style: Style): string[] {
     `${reservation.consumed} consumed`,
   ]);
   return ['', style.bold('held'), ...formatTable(rows, { indent: '  ' })];
-}
-
-function renderLedger(entries: readonly TransactionView[], style: Style): string[] {
-  if (entries.length === 0) return [];
-  const rows = entries.map((entry) => [
-    formatMoment(entry.occurred_at),
-    entry.kind,
-    signed(entry.amount),
-    entry.hold === '0' ? '' : `${signed(entry.hold)} held`,
-    entry.available_after === null ? '' : `${entry.available_after} left`,
-    style.dim(entry.operation ?? entry.cause),
-  ]);
-  return ['', style.bold('ledger'), ...formatTable(rows, { indent: '  ', right: [2, 3, 4] })];
-}
-
-function signed(amount: string): string {
-  return amount.startsWith('-') || amount === '0' ? amount : `+${amount}`;
 }

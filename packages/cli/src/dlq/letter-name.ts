@@ -1,7 +1,8 @@
 import type { DeadLetters } from '@swissbrain/client/dead-letters';
 import type { ServiceName } from '@swissbrain/shared-schema/ids';
 import { CliError } from '../cli-error.ts';
-import { type OperatorServices, serviceNamed } from './operator-services.ts';
+import { serviceNamed } from '../operator-addresses.ts';
+import type { OperatorServices } from './operator-services.ts';
 
 /** Where a letter is. */
 export interface Letter {
