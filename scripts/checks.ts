@@ -29,6 +29,7 @@ const checks: readonly Check[] = [
   { name: 'file sizes', run: fileSizes },
   { name: 'migrations', run: migrationRules },
   command('generated files', process.execPath, ['db/generate.ts', '--check']),
+  command('types of the client', process.execPath, ['packages/client/generate.ts', '--check']),
   command('README of the chart', process.execPath, ['scripts/chart-readme.ts', '--check']),
 ];
 

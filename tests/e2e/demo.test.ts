@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { serviceNames } from '@swissbrain/shared-schema/ids';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { auditRun, waitUntilSettled } from './run-audit.ts';
@@ -87,6 +88,15 @@ describe('the demo', () => {
     expect(tapped.map((line) => z.object({ type: z.string() }).parse(JSON.parse(line)).type)).toEqual(
       expect.arrayContaining(['run.requested', 'run.queued', 'run.started', 'run.completed']),
     );
+  });
+
+  it.each(serviceNames)('%s describes the API that the client is made of', async (service) => {
+    const answer = await fetch(`${stack.state().services[service].url}/openapi.json`);
+    const { servers, ...described } = z.looseObject({}).parse(await answer.json());
+    const known = await readFile(join(root, 'packages/client/openapi', `${service}.json`), 'utf8');
+    // Else: npm run client:generate.
+    expect(described).toEqual(JSON.parse(known));
+    expect(servers).toHaveLength(1);
   });
 
   it('is in good health', async () => {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { type Handler, reply, startServer } from '../test/server.ts';
+import { agentRunnerAt, type Handler, reply, startServer } from '../test/server.ts';
 import { ArtifactMismatch, createArtifacts } from './artifacts.ts';
 import { createTransport } from './transport.ts';
 
@@ -24,7 +24,7 @@ function serving(answer: Handler): Handler {
 describe('download', () => {
   it('returns the verified bytes without showing the token to the storage', async () => {
     await using server = await startServer(serving((_, response) => response.end(content)));
-    const bytes = await createArtifacts(transport, server.url).download('a1');
+    const bytes = await createArtifacts(transport, agentRunnerAt(transport, server.url)).download('a1');
     expect(Buffer.from(bytes).equals(content)).toBe(true);
     expect(server.requests.map((request) => request.headers.authorization)).toEqual([
       'Bearer bearer',
@@ -36,14 +36,16 @@ describe('download', () => {
     const changed = Buffer.from(content);
     changed[10] = 0;
     await using server = await startServer(serving((_, response) => response.end(changed)));
-    await expect(createArtifacts(transport, server.url).download('a1')).rejects.toThrow(ArtifactMismatch);
+    await expect(
+      createArtifacts(transport, agentRunnerAt(transport, server.url)).download('a1'),
+    ).rejects.toThrow(ArtifactMismatch);
   });
 
   it('refuses content of another length', async () => {
     await using server = await startServer(serving((_, response) => response.end(content.subarray(1))));
-    await expect(createArtifacts(transport, server.url).download('a1')).rejects.toThrow(
-      `${content.length - 1} bytes instead of ${content.length}`,
-    );
+    await expect(
+      createArtifacts(transport, agentRunnerAt(transport, server.url)).download('a1'),
+    ).rejects.toThrow(`${content.length - 1} bytes instead of ${content.length}`);
   });
 
   it('asks for a new link when the first one has expired', async () => {
@@ -55,14 +57,16 @@ describe('download', () => {
         else response.end(content);
       }),
     );
-    const bytes = await createArtifacts(transport, server.url).download('a1');
+    const bytes = await createArtifacts(transport, agentRunnerAt(transport, server.url)).download('a1');
     expect(bytes).toHaveLength(content.length);
     expect(server.requests).toHaveLength(4);
   });
 
   it('reports a second refusal', async () => {
     await using server = await startServer(serving((_, response) => reply(response, 403, { title: 'No' })));
-    await expect(createArtifacts(transport, server.url).download('a1')).rejects.toMatchObject({
+    await expect(
+      createArtifacts(transport, agentRunnerAt(transport, server.url)).download('a1'),
+    ).rejects.toMatchObject({
       status: 403,
     });
   });

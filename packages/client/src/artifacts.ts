@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
+import { type Api, bodyOf } from './api.ts';
 import { chunksOf } from './chunks.ts';
 import { ApiProblem } from './problem.ts';
 import type { CallOptions } from './runs.ts';
 import type { Transport } from './transport.ts';
 import type { ArtifactLink } from './types.ts';
-import { urlOf } from './url.ts';
 
 /** The bytes that came are not the bytes that were stored. */
 export class ArtifactMismatch extends Error {
@@ -38,17 +38,13 @@ export interface Artifacts {
 
 const idleMs = 30_000;
 
-/** The artifacts API at the given address of agent-runner. */
-export function createArtifacts(transport: Transport, baseUrl: string): Artifacts {
+/** The usual ways through the artifacts API. */
+export function createArtifacts(transport: Transport, api: Api['agentRunner']): Artifacts {
   const get = (artifactId: string, options?: CallOptions): Promise<ArtifactLink> =>
-    transport.json({
-      method: 'GET',
-      url: urlOf(baseUrl, `/v1/artifacts/${encodeURIComponent(artifactId)}`),
-      signal: options?.signal,
-    });
+    bodyOf(api.GET('/v1/artifacts/{id}', { params: { path: { id: artifactId } }, ...options }));
   const fetchContent = (artifact: ArtifactLink, options?: CallOptions) =>
     transport.open(
-      { method: 'GET', url: new URL(artifact.url), headers: { accept: '*/*' }, signal: options?.signal },
+      { url: new URL(artifact.url), headers: { accept: '*/*' }, signal: options?.signal },
       // The link is its own permission, and may lead to a bucket that must not see our token.
       { withToken: false },
     );

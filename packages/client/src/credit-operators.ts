@@ -1,3 +1,5 @@
+import createFetchClient from 'openapi-fetch';
+import { type Api, bodyOf, given } from './api.ts';
 import type { PageQuery } from './credits.ts';
 import type { CallOptions } from './runs.ts';
 import type { Transport } from './transport.ts';
@@ -10,7 +12,6 @@ import type {
   PriceVersionPage,
   VersionPriceBody,
 } from './types.ts';
-import { urlOf } from './url.ts';
 
 /** Repeating a change under the same key is harmless. */
 export type ChangeOptions = CallOptions & { readonly idempotencyKey?: string | undefined };
@@ -49,28 +50,45 @@ export interface CreditOperators {
 }
 
 /** What operators do, at the address where credits answers. */
-export function createCreditOperators(transport: Transport, baseUrl: string): CreditOperators {
-  const at = (path: string, query: Readonly<Record<string, string | number | undefined>> = {}) =>
-    urlOf(baseUrl, `/v1/admin${path}`, query);
-  const account = (userId: string, more = '') => at(`/accounts/${encodeURIComponent(userId)}${more}`);
-  const read = <T>(url: URL, options?: CallOptions) =>
-    transport.json<T>({ method: 'GET', url, signal: options?.signal });
-  const change = (url: URL, body: unknown, { signal, idempotencyKey }: ChangeOptions = {}) =>
-    transport.json<AuditEntry>({
-      ...{ method: 'POST', url, body, signal, repeatable: true },
-      headers: { 'idempotency-key': idempotencyKey ?? crypto.randomUUID() },
-    });
+export function createCreditOperators({ fetch }: Transport, baseUrl: string): CreditOperators {
+  const api: Api['credits'] = createFetchClient({ baseUrl, fetch });
+  const of = (userId: string) => ({ path: { user_id: userId } });
+  const under = ({ idempotencyKey }: ChangeOptions = {}) => ({
+    header: given({ 'idempotency-key': idempotencyKey }),
+  });
+  const signalOf = ({ signal }: CallOptions = {}) => given({ signal });
+
   return {
-    account: (userId, options) => read(account(userId), options),
-    grant: (userId, body, options) => change(account(userId, '/grants'), body, options),
-    revoke: (userId, grantId, reason, options) =>
-      change(account(userId, `/grants/${encodeURIComponent(grantId)}/revoke`), { reason }, options),
-    adjust: (userId, body, options) => change(account(userId, '/adjustments'), body, options),
-    refund: (userId, body, options) => change(account(userId, '/refunds'), body, options),
-    changeTier: (userId, body, options) => change(account(userId, '/tier'), body, options),
-    verify: async (userId, options) =>
-      (await read<{ items: AccountDrift[] }>(account(userId, '/drift'), options)).items,
-    prices: (query = {}, options) => read(at('/prices', { ...query }), options),
-    versionPrice: (body, options) => change(at('/prices'), body, options),
+    account: (userId, options) =>
+      bodyOf(api.GET('/v1/admin/accounts/{user_id}', { params: of(userId), ...signalOf(options) })),
+    grant: (userId, body, options) => {
+      const params = { ...of(userId), ...under(options) };
+      return bodyOf(api.POST('/v1/admin/accounts/{user_id}/grants', { params, body, ...signalOf(options) }));
+    },
+    revoke: (userId, grantId, reason, options) => {
+      const params = { path: { user_id: userId, grant_id: grantId }, ...under(options) };
+      const call = { params, body: { reason }, ...signalOf(options) };
+      return bodyOf(api.POST('/v1/admin/accounts/{user_id}/grants/{grant_id}/revoke', call));
+    },
+    adjust: (userId, body, options) => {
+      const call = { params: { ...of(userId), ...under(options) }, body, ...signalOf(options) };
+      return bodyOf(api.POST('/v1/admin/accounts/{user_id}/adjustments', call));
+    },
+    refund: (userId, body, options) => {
+      const call = { params: { ...of(userId), ...under(options) }, body, ...signalOf(options) };
+      return bodyOf(api.POST('/v1/admin/accounts/{user_id}/refunds', call));
+    },
+    changeTier: (userId, body, options) => {
+      const call = { params: { ...of(userId), ...under(options) }, body, ...signalOf(options) };
+      return bodyOf(api.POST('/v1/admin/accounts/{user_id}/tier', call));
+    },
+    verify: async (userId, options) => {
+      const call = { params: of(userId), ...signalOf(options) };
+      return (await bodyOf(api.GET('/v1/admin/accounts/{user_id}/drift', call))).items;
+    },
+    prices: (query = {}, options) =>
+      bodyOf(api.GET('/v1/admin/prices', { params: { query: given(query) }, ...signalOf(options) })),
+    versionPrice: (body, options) =>
+      bodyOf(api.POST('/v1/admin/prices', { params: under(options), body, ...signalOf(options) })),
   };
 }

@@ -1,14 +1,13 @@
+import { type Api, bodyOf, given } from './api.ts';
 import type { CallOptions } from './runs.ts';
 import type { Transport } from './transport.ts';
 import type {
   BalanceView,
   EstimateBody,
   EstimateView,
-  PriceList,
   PriceView,
   ReservationPage,
   ReservationView,
-  TierList,
   TierView,
   TransactionPage,
   UsagePage,
@@ -55,48 +54,37 @@ export interface Credits {
   estimate(body: EstimateBody, options?: CallOptions): Promise<EstimateView>;
 }
 
-/** The credits API at the given address. */
-export function createCredits(transport: Transport, baseUrl: string): Credits {
-  const read = <T>(
-    path: string,
-    query: Readonly<Record<string, string | number | undefined>>,
-    options?: CallOptions,
-  ) =>
-    transport.json<T>({
-      method: 'GET',
-      url: urlOf(baseUrl, `/v1/credits${path}`, query),
-      signal: options?.signal,
-    });
+/** The usual ways through the credits API; what is read as it comes is asked at the given address. */
+export function createCredits(transport: Transport, api: Api['credits'], baseUrl: string): Credits {
   const reservations: Credits['reservations'] = ({ runId, ...page } = {}, options) =>
-    read('/reservations', { ...page, run_id: runId }, options);
+    bodyOf(
+      api.GET('/v1/credits/reservations', {
+        params: { query: given({ ...page, run_id: runId }) },
+        ...options,
+      }),
+    );
 
   return {
-    balance: (options) => read('/balance', {}, options),
-    transactions: (query, options) => read('/transactions', { ...query }, options),
+    balance: (options) => bodyOf(api.GET('/v1/credits/balance', { ...options })),
+    transactions: (query = {}, options) =>
+      bodyOf(api.GET('/v1/credits/transactions', { params: { query: given(query) }, ...options })),
     reservations,
     async reservationOf(runId, options) {
       const page = await reservations({ runId, limit: 1 }, options);
       return page.items.find((reservation) => reservation.run_id === runId) ?? null;
     },
-    tiers: async (options) => (await read<TierList>('/tiers', {}, options)).items,
-    prices: async (options) => (await read<PriceList>('/prices', {}, options)).items,
-    usage: ({ groupBy, timeZone, ...rest } = {}, options) =>
-      read('/usage', { ...rest, group_by: groupBy, time_zone: timeZone }, options),
+    tiers: async (options) => (await bodyOf(api.GET('/v1/credits/tiers', { ...options }))).items,
+    prices: async (options) => (await bodyOf(api.GET('/v1/credits/prices', { ...options }))).items,
+    usage: ({ groupBy, timeZone, ...rest } = {}, options) => {
+      const query = given({ ...rest, group_by: groupBy, time_zone: timeZone });
+      return bodyOf(api.GET('/v1/credits/usage', { params: { query }, ...options }));
+    },
     async *exportUsage({ timeZone, ...rest } = {}, options) {
       const url = urlOf(baseUrl, '/v1/credits/usage/export', { ...rest, time_zone: timeZone });
       const headers = { accept: 'text/csv, application/problem+json' };
-      const { body } = await transport.open({ method: 'GET', url, headers, signal: options?.signal });
+      const { body } = await transport.open({ url, headers, signal: options?.signal });
       if (body !== null) yield* body.pipeThrough(new TextDecoderStream());
     },
-    estimate: (body, options) =>
-      transport.json({
-        method: 'POST',
-        url: urlOf(baseUrl, '/v1/credits/estimate'),
-        body,
-        // It changes nothing; the key is what every POST has.
-        headers: { 'idempotency-key': crypto.randomUUID() },
-        repeatable: true,
-        signal: options?.signal,
-      }),
+    estimate: (body, options) => bodyOf(api.POST('/v1/credits/estimate', { body, ...options })),
   };
 }

@@ -1,12 +1,13 @@
+import createFetchClient from 'openapi-fetch';
+import { type Api, bodyOf } from './api.ts';
 import type { CallOptions } from './runs.ts';
 import type { Transport } from './transport.ts';
 import type { DeadLetterDetail, DeadLetterPage, RedriveView } from './types.ts';
-import { urlOf } from './url.ts';
 
 export interface DeadLetterQuery {
-  readonly limit?: number | undefined;
-  readonly cursor?: string | undefined;
-  readonly consumer?: string | undefined;
+  readonly limit?: number;
+  readonly cursor?: string;
+  readonly consumer?: string;
 }
 
 /** The events that consumers of one service could not take. For operators. Throws ApiProblem or ConnectionError. */
@@ -23,24 +24,26 @@ export interface DeadLetters {
   drop(sequence: number, options?: CallOptions): Promise<void>;
 }
 
-/** The dead letters of the service at the given address. */
-export function createDeadLetters(transport: Transport, baseUrl: string): DeadLetters {
-  const path = '/v1/admin/dead-letters';
-  const at = (sequence: number, more = '') => urlOf(baseUrl, `${path}/${sequence}${more}`);
+/** The dead letters of the service at the given address: all services have them alike. */
+export function createDeadLetters({ fetch }: Transport, baseUrl: string): DeadLetters {
+  const api: Api['collab'] = createFetchClient({ baseUrl, fetch });
+  const at = (sequence: number) => ({ path: { sequence: `${sequence}` } });
   return {
     list: (query = {}, options) =>
-      transport.json({ method: 'GET', url: urlOf(baseUrl, path, { ...query }), signal: options?.signal }),
-    get: (sequence, options) => transport.json({ method: 'GET', url: at(sequence), signal: options?.signal }),
-    redrive: (sequence, { signal, idempotencyKey = crypto.randomUUID() } = {}) =>
-      transport.json({
-        method: 'POST',
-        url: at(sequence, '/redrive'),
-        headers: { 'idempotency-key': idempotencyKey },
-        repeatable: true,
-        signal,
-      }),
+      bodyOf(api.GET('/v1/admin/dead-letters', { params: { query }, ...options })),
+    get: (sequence, options) =>
+      bodyOf(api.GET('/v1/admin/dead-letters/{sequence}', { params: at(sequence), ...options })),
+    redrive: (sequence, { idempotencyKey, ...options } = {}) => {
+      const header = idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey };
+      return bodyOf(
+        api.POST('/v1/admin/dead-letters/{sequence}/redrive', {
+          params: { ...at(sequence), header },
+          ...options,
+        }),
+      );
+    },
     async drop(sequence, options) {
-      await transport.open({ method: 'DELETE', url: at(sequence), signal: options?.signal });
+      await api.DELETE('/v1/admin/dead-letters/{sequence}', { params: at(sequence), ...options });
     },
   };
 }

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import { type Handler, reply, startServer } from '../test/server.ts';
+import { agentRunnerAt, type Handler, reply, startServer } from '../test/server.ts';
 import type { FollowOptions } from './follow.ts';
 import { createRuns } from './runs.ts';
 import { createTransport } from './transport.ts';
@@ -20,7 +20,10 @@ function stream(response: ServerResponse): ServerResponse {
 
 async function follow(handler: Handler, options?: FollowOptions) {
   await using server = await startServer(handler);
-  const runs = createRuns(transport, server.url, { retry, idleMs: 100 });
+  const runs = createRuns(transport, agentRunnerAt(transport, server.url), server.url, {
+    retry,
+    idleMs: 100,
+  });
   const seen: number[] = [];
   let error: unknown = null;
   try {

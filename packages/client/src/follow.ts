@@ -83,7 +83,6 @@ async function isOver(source: Source, after: number): Promise<boolean> {
 
 async function* connectOnce(source: Source, after: number, signal?: AbortSignal): AsyncGenerator<RunEvent> {
   const response = await source.transport.open({
-    method: 'GET',
     url: source.eventsUrl,
     headers: { accept: 'text/event-stream', ...(after > 0 ? { 'last-event-id': String(after) } : {}) },
     signal,

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { reply, startServer } from '../test/server.ts';
+import { agentRunnerAt, reply, startServer } from '../test/server.ts';
 import { createRuns } from './runs.ts';
 import { createTransport } from './transport.ts';
 
 const transport = createTransport({ token: 't', retry: { attempts: 4, baseMs: 1, capMs: 2 } });
+
+const runsAt = (url: string) => createRuns(transport, agentRunnerAt(transport, url), url);
 
 describe('create', () => {
   it('keeps one idempotency key over its retries and takes a new one for the next run', async () => {
@@ -14,7 +16,7 @@ describe('create', () => {
       else if (calls === 2) reply(response, 503, { title: 'Starting' });
       else reply(response, 201, { id: 'a run' });
     });
-    const runs = createRuns(transport, server.url);
+    const runs = runsAt(server.url);
     await runs.create({ goal: 'first' });
     await runs.create({ goal: 'second' });
     const keys = server.requests.map((request) => request.headers['idempotency-key']);
@@ -25,7 +27,7 @@ describe('create', () => {
 
   it('uses the key it is given', async () => {
     await using server = await startServer((_, response) => reply(response, 201, {}));
-    await createRuns(transport, server.url).create({ goal: 'x' }, { idempotencyKey: 'order-7' });
+    await runsAt(server.url).create({ goal: 'x' }, { idempotencyKey: 'order-7' });
     expect(server.requests[0]?.headers['idempotency-key']).toBe('order-7');
   });
 });
@@ -35,10 +37,9 @@ describe('list', () => {
     await using server = await startServer((_, response) =>
       reply(response, 200, { items: [], next_cursor: null }),
     );
-    await createRuns(transport, `${server.url}/swissbrain/`).list({
+    await runsAt(`${server.url}/swissbrain/`).list({
       limit: 5,
       status: 'failed',
-      cursor: undefined,
     });
     expect(server.requests[0]?.path).toBe('/swissbrain/v1/runs?limit=5&status=failed');
   });
@@ -55,7 +56,7 @@ describe('steps', () => {
       reply(response, 200, page);
     });
     const keys: string[] = [];
-    for await (const step of createRuns(transport, server.url).steps('r')) keys.push(step.key);
+    for await (const step of runsAt(server.url).steps('r')) keys.push(step.key);
     expect(keys).toEqual(['a', 'b', 'c']);
   });
 });

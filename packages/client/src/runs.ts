@@ -1,17 +1,16 @@
+import { type Api, bodyOf } from './api.ts';
 import { defaultFollow, type FollowOptions, type FollowSettings, followRun } from './follow.ts';
+import type { paths as AgentRunner } from './generated/agent-runner.ts';
 import type { Transport } from './transport.ts';
 import type {
-  ArtifactList,
   ArtifactView,
   CreateRunBody,
   MessagePage,
   RunEvent,
   RunPage,
-  RunStatus,
   RunView,
   StepPage,
   StepView,
-  ToolList,
   ToolView,
 } from './types.ts';
 import { urlOf } from './url.ts';
@@ -44,11 +43,7 @@ export interface Runs {
   tools(options?: CallOptions): Promise<readonly ToolView[]>;
 }
 
-export interface RunQuery {
-  readonly limit?: number | undefined;
-  readonly cursor?: string | undefined;
-  readonly status?: RunStatus | undefined;
-}
+export type RunQuery = NonNullable<AgentRunner['/v1/runs']['get']['parameters']['query']>;
 
 export interface NumberedQuery {
   /** The last number already read; -1, the default, starts at the beginning. */
@@ -56,56 +51,55 @@ export interface NumberedQuery {
   readonly limit?: number;
 }
 
-/** The runs API at the given address of agent-runner. */
+/** The usual ways through the runs API; events come from the given address of agent-runner. */
 export function createRuns(
   transport: Transport,
+  api: Api['agentRunner'],
   baseUrl: string,
   settings: FollowSettings = defaultFollow,
 ): Runs {
-  const runUrl = (runId: string, rest = '', query = {}) =>
-    urlOf(baseUrl, `/v1/runs/${encodeURIComponent(runId)}${rest}`, query);
-  const read = <T>(url: URL, options?: CallOptions) =>
-    transport.json<T>({ method: 'GET', url, signal: options?.signal });
+  const pathOf = (id: string) => ({ path: { id } });
+  const get = (runId: string, options?: CallOptions) =>
+    bodyOf(api.GET('/v1/runs/{id}', { params: pathOf(runId), ...options }));
 
   return {
-    create: (body, options) =>
-      transport.json({
-        method: 'POST',
-        url: urlOf(baseUrl, '/v1/runs'),
-        body,
-        headers: { 'idempotency-key': options?.idempotencyKey ?? crypto.randomUUID() },
-        repeatable: true,
-        signal: options?.signal,
-      }),
-    get: (runId, options) => read(runUrl(runId), options),
-    list: (query, options) => read(urlOf(baseUrl, '/v1/runs', { ...query }), options),
+    create: (body, { idempotencyKey, ...options } = {}) =>
+      bodyOf(
+        api.POST('/v1/runs', {
+          ...(idempotencyKey === undefined
+            ? {}
+            : { params: { header: { 'idempotency-key': idempotencyKey } } }),
+          ...{ body, ...options },
+        }),
+      ),
+    get,
+    list: (query = {}, options) => bodyOf(api.GET('/v1/runs', { params: { query }, ...options })),
     async *steps(runId, options) {
       for (let after: number | null = -1; after !== null; ) {
-        const page: StepPage = await read(runUrl(runId, '/steps', { after, limit: 500 }), options);
+        const params = { ...pathOf(runId), query: { after, limit: 500 } };
+        const page: StepPage = await bodyOf(api.GET('/v1/runs/{id}/steps', { params, ...options }));
         yield* page.items;
         after = page.next_after;
       }
     },
-    messages: (runId, query, options) => read(runUrl(runId, '/messages', { ...query }), options),
-    artifacts: async (runId, options) =>
-      (await read<ArtifactList>(runUrl(runId, '/artifacts'), options)).items,
+    messages: (runId, query = {}, options) =>
+      bodyOf(api.GET('/v1/runs/{id}/messages', { params: { ...pathOf(runId), query }, ...options })),
+    artifacts: async (runId, options) => {
+      const list = await bodyOf(api.GET('/v1/runs/{id}/artifacts', { params: pathOf(runId), ...options }));
+      return list.items;
+    },
     cancel: (runId, options) =>
-      transport.json({
-        method: 'POST',
-        url: runUrl(runId, '/cancel'),
-        repeatable: true,
-        signal: options?.signal,
-      }),
+      bodyOf(api.POST('/v1/runs/{id}/cancel', { params: pathOf(runId), ...options })),
     follow: (runId, options) =>
       followRun(
         {
           transport,
-          eventsUrl: runUrl(runId, '/events'),
+          eventsUrl: urlOf(baseUrl, `/v1/runs/${encodeURIComponent(runId)}/events`),
           settings,
-          readRun: () => read<RunView>(runUrl(runId)),
+          readRun: () => get(runId),
         },
         options,
       ),
-    tools: async (options) => (await read<ToolList>(urlOf(baseUrl, '/v1/tools'), options)).items,
+    tools: async (options) => (await bodyOf(api.GET('/v1/tools', { ...options }))).items,
   };
 }

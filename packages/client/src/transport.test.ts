@@ -1,15 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { reply, startServer } from '../test/server.ts';
 import { ApiProblem, ConnectionError } from './problem.ts';
-import { createTransport } from './transport.ts';
+import { createTransport, type Transport } from './transport.ts';
 
 const retry = { attempts: 3, baseMs: 1, capMs: 2 };
 
-describe('json', () => {
+const json = async (transport: Transport, url: string): Promise<unknown> =>
+  (await transport.fetch(new Request(url))).json();
+
+describe('fetch', () => {
   it('sends the token and returns the body', async () => {
     await using server = await startServer((_, response) => reply(response, 200, { ok: true }));
     const transport = createTransport({ token: async () => 'secret-token', retry });
-    expect(await transport.json({ method: 'GET', url: new URL(server.url) })).toEqual({ ok: true });
+    expect(await json(transport, server.url)).toEqual({ ok: true });
     expect(server.requests[0]?.headers.authorization).toBe('Bearer secret-token');
   });
 
@@ -25,7 +28,7 @@ describe('json', () => {
     };
     await using server = await startServer((_, response) => reply(response, 422, sent));
     const error = await createTransport({ token: 't', retry })
-      .json({ method: 'GET', url: new URL(server.url) })
+      .fetch(new Request(server.url))
       .catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(ApiProblem);
     const { type, title, status, detail, code, instance, extensions } = error as ApiProblem;
@@ -38,14 +41,14 @@ describe('json', () => {
     await using server = await startServer((_, response) => {
       response.writeHead(404, { 'content-type': 'text/html' }).end('<h1>nginx</h1>');
     });
-    await expect(
-      createTransport({ token: 't', retry }).json({ method: 'GET', url: new URL(server.url) }),
-    ).rejects.toMatchObject({
-      status: 404,
-      code: 'unexpected_response',
-      detail: '<h1>nginx</h1>',
-      retry: 'never',
-    });
+    await expect(createTransport({ token: 't', retry }).fetch(new Request(server.url))).rejects.toMatchObject(
+      {
+        status: 404,
+        code: 'unexpected_response',
+        detail: '<h1>nginx</h1>',
+        retry: 'never',
+      },
+    );
   });
 
   it('repeats a GET over dropped connections and 503', async () => {
@@ -57,23 +60,39 @@ describe('json', () => {
       else reply(response, 200, { calls });
     });
     const transport = createTransport({ token: 't', retry });
-    expect(await transport.json({ method: 'GET', url: new URL(server.url) })).toEqual({ calls: 3 });
+    expect(await json(transport, server.url)).toEqual({ calls: 3 });
   });
 
-  it('never repeats a POST that is not marked repeatable', async () => {
-    await using server = await startServer((_, response) => reply(response, 503, { title: 'Starting' }));
-    await expect(
-      createTransport({ token: 't', retry }).json({ method: 'POST', url: new URL(server.url), body: {} }),
-    ).rejects.toThrow('Starting');
-    expect(server.requests).toHaveLength(1);
+  it('repeats a POST with its body under one key, and under that of the caller', async () => {
+    const bodies: string[] = [];
+    await using server = await startServer((_, response, body) => {
+      bodies.push(body);
+      if (bodies.length % 2 === 1) reply(response, 503, { title: 'Starting' });
+      else reply(response, 201, { done: true });
+    });
+    const transport = createTransport({ token: 't', retry });
+    await transport.fetch(new Request(server.url, { method: 'POST', body: '{"a":1}' }));
+    const headers = { 'idempotency-key': 'mine' };
+    await transport.fetch(new Request(server.url, { method: 'POST', body: '{"a":2}', headers }));
+    expect(bodies).toEqual(['{"a":1}', '{"a":1}', '{"a":2}', '{"a":2}']);
+    const [first, second, ...own] = server.requests.map((request) => request.headers['idempotency-key']);
+    expect(first).toMatch(/^[0-9a-f-]{36}$/);
+    expect(second).toBe(first);
+    expect(own).toEqual(['mine', 'mine']);
+  });
+
+  it('takes an answer without a body', async () => {
+    await using server = await startServer((_, response) => void response.writeHead(204).end());
+    const answer = await createTransport({ token: 't', retry }).fetch(
+      new Request(server.url, { method: 'DELETE' }),
+    );
+    expect([answer.status, await answer.text()]).toEqual([204, '']);
   });
 
   it('gives up on a server that does not answer in time', async () => {
     await using server = await startServer(() => undefined);
     const transport = createTransport({ token: 't', retry: { ...retry, attempts: 1 }, timeoutMs: 50 });
-    const error = await transport
-      .json({ method: 'GET', url: new URL(server.url) })
-      .catch((thrown: unknown) => thrown);
+    const error = await transport.fetch(new Request(server.url)).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(ConnectionError);
     expect((error as ConnectionError).timedOut).toBe(true);
   });
@@ -82,7 +101,7 @@ describe('json', () => {
     const gone = await startServer(() => undefined);
     await gone[Symbol.asyncDispose]();
     await expect(
-      createTransport({ token: 't', retry }).json({ method: 'GET', url: new URL(`${gone.url}/v1/runs?x=1`) }),
+      createTransport({ token: 't', retry }).fetch(new Request(`${gone.url}/v1/runs?x=1`)),
     ).rejects.toThrow(`${gone.url}/v1/runs cannot be reached (ECONNREFUSED)`);
   });
 
@@ -90,11 +109,7 @@ describe('json', () => {
     const controller = new AbortController();
     await using server = await startServer(() => controller.abort(new Error('no longer needed')));
     await expect(
-      createTransport({ token: 't', retry }).json({
-        method: 'GET',
-        url: new URL(server.url),
-        signal: controller.signal,
-      }),
+      createTransport({ token: 't', retry }).fetch(new Request(server.url, { signal: controller.signal })),
     ).rejects.toThrow('no longer needed');
   });
 });

@@ -11,23 +11,27 @@ export interface TransportOptions {
   readonly retry?: RetryPolicy;
 }
 
-export interface ApiRequest {
-  readonly method: 'GET' | 'POST' | 'DELETE';
+/** A request whose answer is read as it comes. */
+export interface StreamRequest {
   readonly url: URL;
-  readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
-  /** True when repeating the request is harmless. GET is; a POST is with an idempotency key. */
-  readonly repeatable?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Sends requests with the token, a time limit for each attempt, and retries where repeating is harmless. */
 export interface Transport {
-  /** The JSON body of the answer. @throws ApiProblem or ConnectionError */
-  json<T>(request: ApiRequest): Promise<T>;
-  /** One attempt; resolves with the headers, the body follows. @throws ApiProblem or ConnectionError */
-  open(request: ApiRequest, options?: { readonly withToken?: boolean }): Promise<Response>;
+  /**
+   * As the platform's fetch, with the whole body read and failures thrown. A POST carries an idempotency key, made
+   * once and kept across retries, unless it brings its own. @throws ApiProblem or ConnectionError
+   */
+  fetch(request: Request): Promise<Response>;
+  /** One attempt to GET; resolves with the headers, the body follows. @throws ApiProblem or ConnectionError */
+  open(request: StreamRequest, options?: { readonly withToken?: boolean }): Promise<Response>;
 }
+
+const keyHeader = 'idempotency-key';
+/** As they may be sent again (RFC 9110, section 9.2.2); a POST with a key is one effect, however often it is sent. */
+const repeatable: ReadonlySet<string> = new Set(['GET', 'PUT', 'DELETE']);
 
 /** Creates the transport that all parts of a client share. */
 export function createTransport(options: TransportOptions): Transport {
@@ -35,38 +39,51 @@ export function createTransport(options: TransportOptions): Transport {
   const policy = options.retry ?? defaultRetry;
   const tokenOf = async () => (typeof options.token === 'string' ? options.token : await options.token());
 
-  const headersOf = async (request: ApiRequest, withToken: boolean) => ({
-    accept: 'application/json',
-    ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
-    ...request.headers,
-    ...(withToken ? { authorization: `Bearer ${await tokenOf()}` } : {}),
-  });
-
-  const send = async (request: ApiRequest, withToken: boolean, limit: AbortSignal): Promise<Response> => {
-    const response = await fetch(request.url, {
-      method: request.method,
-      headers: await headersOf(request, withToken),
-      body: request.body === undefined ? null : JSON.stringify(request.body),
-      signal: request.signal ? AbortSignal.any([limit, request.signal]) : limit,
-    });
+  const ask = async (url: string, init: RequestInit): Promise<Response> => {
+    const response = await fetch(url, init);
     if (!response.ok) throw await problemOf(response);
     return response;
   };
+  const authorized = async (given: Headers): Promise<Headers> => {
+    const headers = new Headers(given);
+    headers.set('authorization', `Bearer ${await tokenOf()}`);
+    return headers;
+  };
 
   return {
-    async json<T>(request: ApiRequest): Promise<T> {
-      const repeatable = request.repeatable ?? request.method === 'GET';
-      const once = { ...policy, attempts: 1 };
-      return withRetry(repeatable ? policy : once, request.signal, async () => {
+    async fetch(request) {
+      const { method, url, signal } = request;
+      const headers = new Headers(request.headers);
+      headers.set('accept', 'application/json');
+      if (method === 'POST' && !headers.has(keyHeader)) headers.set(keyHeader, crypto.randomUUID());
+      const body = request.body === null ? null : await request.arrayBuffer();
+      const mayRepeat = repeatable.has(method) || headers.has(keyHeader);
+      return withRetry(mayRepeat ? policy : { ...policy, attempts: 1 }, signal, () => {
         const limit = AbortSignal.timeout(timeoutMs);
-        return explained(request, limit, async () => (await send(request, true, limit)).json() as Promise<T>);
+        return explained({ url: new URL(url), signal }, limit, async () => {
+          const sent = {
+            method,
+            headers: await authorized(headers),
+            body,
+            signal: AbortSignal.any([limit, signal]),
+          };
+          const response = await ask(url, sent);
+          const read = await response.arrayBuffer();
+          return new Response(read.byteLength === 0 ? null : read, response);
+        });
       });
     },
     async open(request, { withToken = true } = {}) {
       const limit = new AbortController();
       const timer = setTimeout(() => limit.abort(new DOMException('time is up', 'TimeoutError')), timeoutMs);
+      const given = new Headers(request.headers);
       try {
-        return await explained(request, limit.signal, () => send(request, withToken, limit.signal));
+        return await explained(request, limit.signal, async () =>
+          ask(request.url.href, {
+            headers: withToken ? await authorized(given) : given,
+            signal: request.signal ? AbortSignal.any([limit.signal, request.signal]) : limit.signal,
+          }),
+        );
       } finally {
         clearTimeout(timer);
       }
@@ -75,7 +92,7 @@ export function createTransport(options: TransportOptions): Transport {
 }
 
 /** Names the address in what the platform says about a failed connection; lets the caller's abort through. */
-async function explained<T>(request: ApiRequest, limit: AbortSignal, work: () => Promise<T>): Promise<T> {
+async function explained<T>(request: StreamRequest, limit: AbortSignal, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {

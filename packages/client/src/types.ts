@@ -1,93 +1,60 @@
-import type {
-  ArtifactView,
-  artifactLinkView,
-  artifactList,
-  createRunBody,
-  messagePage,
-  messageView,
-  RunStatus,
-  RunView,
-  runEventView,
-  runPage,
-  StepView,
-  stepPage,
-  toolList,
-  toolView,
-} from '@swissbrain/shared-schema/http/agent-runner';
+import type { runEventView } from '@swissbrain/shared-schema/http/agent-runner';
+import type { paths as AgentRunner } from './generated/agent-runner.ts';
+import type { paths as Collab } from './generated/collab.ts';
+import type { paths as Credits } from './generated/credits.ts';
 
-import type {
-  AccountDetail,
-  AuditEntry,
-  changeTierBody,
-  driftList,
-  grantBody,
-  priceVersionPage,
-  versionPriceBody,
-} from '@swissbrain/shared-schema/http/credit-operators';
-import type {
-  BalanceView,
-  EstimateView,
-  estimateBody,
-  PriceView,
-  priceList,
-  ReservationView,
-  reservationPage,
-  TierView,
-  TransactionView,
-  tierList,
-  transactionPage,
-  UsageItem,
-  usagePage,
-} from '@swissbrain/shared-schema/http/credits';
-import type {
-  DeadLetterDetail,
-  DeadLetterView,
-  deadLetterPage,
-  RedriveView,
-} from '@swissbrain/shared-schema/http/dead-letters';
+/** The body of a success. */
+type Answer<Operation> = Operation extends {
+  responses: { 200: { content: { 'application/json': infer Given } } };
+}
+  ? Given
+  : never;
+type Body<Operation> = Operation extends {
+  requestBody: { content: { 'application/json': infer Sent } };
+}
+  ? Sent
+  : never;
+type Item<Page> = Page extends { items: readonly (infer One)[] } ? One : never;
 
-/** What a schema accepts and what it yields, without a dependency on the schema library. */
-type Input<Schema extends { readonly _input: unknown }> = Schema['_input'];
-type Output<Schema extends { readonly _output: unknown }> = Schema['_output'];
+export type CreateRunBody = Body<AgentRunner['/v1/runs']['post']>;
+export type RunView = Answer<AgentRunner['/v1/runs/{id}']['get']>;
+export type RunStatus = RunView['status'];
+export type RunPage = Answer<AgentRunner['/v1/runs']['get']>;
+export type StepPage = Answer<AgentRunner['/v1/runs/{id}/steps']['get']>;
+export type StepView = Item<StepPage>;
+export type MessagePage = Answer<AgentRunner['/v1/runs/{id}/messages']['get']>;
+export type MessageView = Item<MessagePage>;
+/** A frame of the event stream, which OpenAPI has no words for. */
+export type RunEvent = (typeof runEventView)['_output'];
+export type ArtifactView = Item<Answer<AgentRunner['/v1/runs/{id}/artifacts']['get']>>;
+export type ArtifactLink = Answer<AgentRunner['/v1/artifacts/{id}']['get']>;
+export type ToolView = Item<Answer<AgentRunner['/v1/tools']['get']>>;
 
-export type { ArtifactView, RunStatus, RunView, StepView };
-export type CreateRunBody = Input<typeof createRunBody>;
-export type RunPage = Output<typeof runPage>;
-export type StepPage = Output<typeof stepPage>;
-export type MessageView = Output<typeof messageView>;
-export type MessagePage = Output<typeof messagePage>;
-export type RunEvent = Output<typeof runEventView>;
-export type ArtifactList = Output<typeof artifactList>;
-export type ArtifactLink = Output<typeof artifactLinkView>;
-export type ToolView = Output<typeof toolView>;
-export type ToolList = Output<typeof toolList>;
+export type BalanceView = Answer<Credits['/v1/credits/balance']['get']>;
+export type TransactionPage = Answer<Credits['/v1/credits/transactions']['get']>;
+export type TransactionView = Item<TransactionPage>;
+export type ReservationPage = Answer<Credits['/v1/credits/reservations']['get']>;
+export type ReservationView = Item<ReservationPage>;
+export type TierView = Item<Answer<Credits['/v1/credits/tiers']['get']>>;
+export type PriceView = Item<Answer<Credits['/v1/credits/prices']['get']>>;
 
-export type {
-  AccountDetail,
-  AuditEntry,
-  BalanceView,
-  DeadLetterDetail,
-  EstimateView,
-  PriceView,
-  RedriveView,
-  ReservationView,
-  TierView,
-  TransactionView,
-  UsageItem,
-};
-export type DeadLetter = DeadLetterView;
-export type DeadLetterPage = Output<typeof deadLetterPage>;
-export type EstimateBody = Input<typeof estimateBody>;
-export type UsagePage = Output<typeof usagePage>;
-export type GrantBody = Input<typeof grantBody>;
-export type ChangeTierBody = Input<typeof changeTierBody>;
-export type VersionPriceBody = Input<typeof versionPriceBody>;
-export type PriceVersionPage = Output<typeof priceVersionPage>;
-export type AccountDrift = Output<typeof driftList>['items'][number];
-export type PriceList = Output<typeof priceList>;
-export type TierList = Output<typeof tierList>;
-export type ReservationPage = Output<typeof reservationPage>;
-export type TransactionPage = Output<typeof transactionPage>;
+export type UsagePage = Answer<Credits['/v1/credits/usage']['get']>;
+export type UsageItem = Item<UsagePage>;
+export type EstimateBody = Body<Credits['/v1/credits/estimate']['post']>;
+export type EstimateView = Answer<Credits['/v1/credits/estimate']['post']>;
+export type AccountDetail = Answer<Credits['/v1/admin/accounts/{user_id}']['get']>;
+export type AccountDrift = Item<Answer<Credits['/v1/admin/accounts/{user_id}/drift']['get']>>;
+export type AuditEntry = Answer<Credits['/v1/admin/accounts/{user_id}/grants']['post']>;
+export type GrantBody = Body<Credits['/v1/admin/accounts/{user_id}/grants']['post']>;
+export type ChangeTierBody = Body<Credits['/v1/admin/accounts/{user_id}/tier']['post']>;
+export type PriceVersionPage = Answer<Credits['/v1/admin/prices']['get']>;
+export type VersionPriceBody = Body<Credits['/v1/admin/prices']['post']>;
+
+/** All services have dead letters alike. */
+export type DeadLetterPage = Answer<Collab['/v1/admin/dead-letters']['get']>;
+export type DeadLetter = Item<DeadLetterPage>;
+export type DeadLetterDetail = Answer<Collab['/v1/admin/dead-letters/{sequence}']['get']>;
+export type RedriveView = Answer<Collab['/v1/admin/dead-letters/{sequence}/redrive']['post']>;
 
 const finalStatus: ReadonlySet<RunStatus> = new Set<RunStatus>([
   'completed',

@@ -1,4 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { type Api, createApi } from '../src/api.ts';
+import type { Transport } from '../src/transport.ts';
 
 export type Handler = (request: IncomingMessage, response: ServerResponse, body: string) => void;
 
@@ -42,4 +44,17 @@ export async function startServer(handler: Handler): Promise<TestServer> {
 export function reply(response: ServerResponse, status: number, body: unknown): void {
   const type = status >= 400 ? 'application/problem+json' : 'application/json';
   response.writeHead(status, { 'content-type': type }).end(JSON.stringify(body));
+}
+
+/** agent-runner's API at the address of a test server. */
+export function agentRunnerAt(transport: Transport, url: string): Api['agentRunner'] {
+  const urls = {
+    agentRunner: url,
+    collab: url,
+    connectors: url,
+    credits: url,
+    scheduler: url,
+    wideResearch: url,
+  };
+  return createApi(transport, urls).agentRunner;
 }
