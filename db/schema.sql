@@ -228,6 +228,7 @@ CREATE TABLE public.agent_runs (
   lease_until timestamp with time zone,
   run_seq bigint DEFAULT 0 NOT NULL,
   session_no integer DEFAULT 1 NOT NULL,
+  session_name text,
   workspace_key text,
   cancel_requested_at timestamp with time zone,
   pause_requested_at timestamp with time zone,
@@ -284,6 +285,7 @@ COMMENT ON COLUMN public.agent_runs.lease_owner IS 'The worker that has the run,
 COMMENT ON COLUMN public.agent_runs.lease_until IS 'Time of the database; past it another worker may claim the run';
 COMMENT ON COLUMN public.agent_runs.run_seq IS 'Number of the last event of this run; taken in the transaction that writes the event';
 COMMENT ON COLUMN public.agent_runs.session_no IS 'Part of the sandbox session''s name; raised only when a session is lost';
+COMMENT ON COLUMN public.agent_runs.session_name IS 'The session of session_no where it was there before the run: written before it is taken. Null where run and number name it';
 COMMENT ON COLUMN public.agent_runs.workspace_key IS 'Where object storage keeps the workspace as the last step left it; the next session begins with it. Empty: it was too large';
 COMMENT ON COLUMN public.agent_runs.cancel_requested_at IS 'A cancel is on its way: nothing completes the run any more';
 COMMENT ON COLUMN public.agent_runs.pause_requested_at IS 'A pause is on its way, or the run is paused: its worker starts no further step';

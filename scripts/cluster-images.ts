@@ -25,9 +25,9 @@ export async function loadImages(names: readonly string[], home: string): Promis
   if (sockets.length === 0) throw new Error(`no node of the cluster has its containerd below ${home}`);
   const work = mkdtempSync(join(home, 'images', 'load-'));
   try {
-    // One layout for all: a layer that is there already is not written again.
-    for (const name of names)
-      await shell('buildah push -q --disable-compression "$1" "oci:$2:$1"', name, work);
+    // One layout for all: what they share is imported once. Layers in a layout are compressed, and gzip would take longer.
+    const format = '--compression-format zstd --compression-level 1';
+    for (const name of names) await shell(`buildah push -q ${format} "$1" "oci:$2:$1"`, name, work);
     const load = `tar -C "$1" -cf - . | ctr --address "$2" -n k8s.io images import -`;
     await Promise.all(sockets.map((socket) => shell(load, work, socket)));
   } finally {

@@ -47,6 +47,7 @@ CREATE TABLE public.agent_runs (
   lease_until timestamptz,
   run_seq bigint NOT NULL DEFAULT 0,
   session_no int NOT NULL DEFAULT 1,
+  session_name text,
   workspace_key text,
   cancel_requested_at timestamptz,
   pause_requested_at timestamptz,
@@ -117,6 +118,8 @@ COMMENT ON COLUMN public.agent_runs.attempt IS
 COMMENT ON COLUMN public.agent_runs.lease_until IS 'Time of the database; past it another worker may claim the run';
 COMMENT ON COLUMN public.agent_runs.run_seq IS 'Number of the last event of this run; taken in the transaction that writes the event';
 COMMENT ON COLUMN public.agent_runs.session_no IS 'Part of the sandbox session''s name; raised only when a session is lost';
+COMMENT ON COLUMN public.agent_runs.session_name IS
+  'The session of session_no where it was there before the run: written before it is taken. Null where run and number name it';
 COMMENT ON COLUMN public.agent_runs.cancel_requested_at IS 'A cancel is on its way: nothing completes the run any more';
 COMMENT ON COLUMN public.agent_runs.parent_step_id IS 'The step of the parent that waits for this run; null where none does';
 COMMENT ON COLUMN public.agent_runs.forked_from IS 'The run whose first steps this one was given; it may be gone';

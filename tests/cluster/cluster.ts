@@ -70,6 +70,7 @@ async function installChart(): Promise<void> {
   await create('serviceaccount', 'agent-runner', '-n', serviceNamespace);
   const values = {
     sandbox: {
+      warmSessions: 1,
       namespaces: {
         default: { quota: { pods: 60, cpu: '60', memory: '60Gi', ephemeralStorage: '400Gi' } },
         small: { quota: { pods: 1, cpu: '8', memory: '4Gi', ephemeralStorage: '40Gi' } },
@@ -140,6 +141,7 @@ export async function createClusterSandboxes(): Promise<ClusterSandboxes> {
       startSeconds: 180,
       idleSeconds: 600,
       lifetimeSeconds: 3_600,
+      warmSessions: 0,
       ...overrides,
     }),
     driver(overrides) {

@@ -119,6 +119,8 @@ const settings = baseConfigSchema.extend({
   /** False gives each sandbox a user namespace of its own. */
   SANDBOX_HOST_USERS: z.stringbool().default(true),
   SANDBOX_START_SECONDS: seconds(120),
+  /** Idle sandboxes kept for each of the limits that runs have asked for lately; 0 keeps none. */
+  SANDBOX_WARM_SESSIONS: z.coerce.number().int().min(0).max(100).default(0),
 
   /** Web search, the first of these: a SearXNG whose settings allow the format json, a key of Brave, one of Tavily. */
   SEARCH_SEARXNG_URL: z.url({ protocol: /^https?$/ }).optional(),

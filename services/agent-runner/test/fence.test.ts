@@ -9,6 +9,7 @@ import {
   claimRun,
   finishPlanning,
   handOver,
+  nameSession,
   noteTry,
   raiseHold,
   raiseSession,
@@ -110,6 +111,7 @@ describe('a claim', () => {
       () => advanceRun(database, { ...old, finish: finish(first), stopRest: true, events: [] }),
       () => raiseHold(database, old, 5n),
       () => raiseSession(database, old, { sessionNo: 1, code: 'ended', message: 'x' }),
+      () => nameSession(database, old, { sessionNo: 1, name: 'sb-warm-x' }),
       () => noteTry(database, old, first, { code: 'x', message: 'x', usage: [] }),
       () => finishPlanning(database, old, 'x'),
     ];
@@ -118,6 +120,27 @@ describe('a claim', () => {
     expect(await closeRun(database, { ...old, status: 'failed', error: null })).toBe(false);
     expect((await renewLeases(database, 'me', 60_000, [old])).size).toBe(0);
     expect(await whole(run.id)).toBe(before);
+  });
+
+  it('names the session of its number, and a raised number has no name', async () => {
+    const run = await queuedRun();
+    await claim(run.id, 0);
+    const mine = { runId: run.id, attempt: 1 };
+    const named = async () =>
+      (
+        await clone.query<{ session_name: string | null }>(
+          'select session_name from agent_runs where id = $1',
+          [run.id],
+        )
+      )[0]?.session_name;
+    await nameSession(database, mine, { sessionNo: 1, name: 'sb-warm-1' });
+    expect(await named()).toBe('sb-warm-1');
+    await raiseSession(database, mine, { sessionNo: 1, code: 'ended', message: 'x' });
+    expect(await named()).toBeNull();
+    await expect(nameSession(database, mine, { sessionNo: 1, name: 'sb-warm-1' })).rejects.toThrow(ClaimLost);
+    await nameSession(database, mine, { sessionNo: 2, name: 'sb-warm-2' });
+    await nameSession(database, mine, { sessionNo: 2, name: null });
+    expect(await named()).toBeNull();
   });
 
   it('writes nothing once a cancel is on its way or the run has ended', async () => {

@@ -186,6 +186,8 @@ export interface AgentRunsTable {
   run_seq: Generated<bigint>;
   /** Part of the sandbox session's name; raised only when a session is lost. */
   session_no: Generated<number>;
+  /** The session of session_no where it was there before the run: written before it is taken. Null where run and number name it. */
+  session_name: string | null;
   /** Where object storage keeps the workspace as the last step left it; the next session begins with it. Empty: it was too large. */
   workspace_key: string | null;
   /** A cancel is on its way: nothing completes the run any more. */

@@ -7,6 +7,7 @@ import {
   ClaimLost,
   claimRun,
   handOver,
+  nameSession,
   raiseSession,
   renewLeases,
 } from '../operations/claims.ts';
@@ -87,6 +88,7 @@ function createContext(engine: Engine, claimed: ClaimedRun, live: LiveRun): RunC
     ownerId: run.user_id,
     runId: run.id,
     sessionNo: run.session_no,
+    sessionName: run.session_name,
     inputs: Object.values(inputs),
     snapshotKey: run.workspace_key,
     maxSnapshotBytes: settings.workspaceMaxBytes,
@@ -96,6 +98,7 @@ function createContext(engine: Engine, claimed: ClaimedRun, live: LiveRun): RunC
     isFresh: () => !steps.some((step) => step.started_at !== null),
     raiseSession: (lost, { code, why }) =>
       raiseSession(database, claim, { sessionNo: lost, code, message: `its sandbox was lost: ${why}` }),
+    nameSession: (sessionNo, name) => nameSession(database, claim, { sessionNo, name }),
   });
   const waits = createWaits({
     signal,

@@ -1,6 +1,6 @@
 import type { Logger } from '@swissbrain/service-kit/logger';
 import type { StoredInput } from '../operations/prepare-run.ts';
-import type { SandboxDriver, SandboxSession, SessionLimits } from '../sandbox/driver.ts';
+import type { SandboxDriver, SandboxSession, SessionBinding, SessionLimits } from '../sandbox/driver.ts';
 import { type Loss, SandboxError } from '../sandbox/errors.ts';
 import { type ObjectStore, ObjectStoreError, type StoredObject } from '../storage/object-store.ts';
 
@@ -40,6 +40,8 @@ export interface WorkspaceOptions {
   readonly ownerId: string;
   readonly runId: string;
   readonly sessionNo: number;
+  /** The name that the row has for the session of this number, if it was there before the run. */
+  readonly sessionName: string | null;
   readonly limits: SessionLimits;
   readonly inputs: readonly StoredInput[];
   readonly signal: AbortSignal;
@@ -56,6 +58,8 @@ export interface WorkspaceOptions {
   isFresh(): boolean;
   /** Numbers the session after the one that was lost. */
   raiseSession(lost: number, loss: Loss): Promise<number>;
+  /** Writes the name of the session of this number to the row. */
+  nameSession(sessionNo: number, name: string | null): Promise<void>;
 }
 
 /** Programs find this folder; it holds what they leave in SWISSBRAIN_OUTPUT. */
@@ -90,6 +94,7 @@ async function fillSession(
 
 interface State {
   sessionNo: number;
+  sessionName: string | null;
   snapshotKey: string | null;
   opening: Promise<SandboxSession> | undefined;
   opened: SandboxSession | undefined;
@@ -103,6 +108,7 @@ async function replaceSession(options: WorkspaceOptions, state: State, loss: Los
   state.opening = undefined;
   state.opened = undefined;
   state.sessionNo = await options.raiseSession(lost, loss);
+  state.sessionName = null;
   log.warn({ session_no: lost, loss: loss.code }, `a sandbox was lost: ${loss.why}`);
   try {
     await driver.removeSession(runId, lost);
@@ -141,12 +147,20 @@ async function keep(options: WorkspaceOptions, state: State): Promise<Kept | nul
 
 /** The workspace of a claimed run; no sandbox is started before a step asks for one. */
 export function createWorkspace(options: WorkspaceOptions): Workspace {
-  const { driver, runId, limits, signal, log, sessionNo, snapshotKey } = options;
-  const state: State = { sessionNo, snapshotKey, opening: undefined, opened: undefined };
+  const { driver, runId, limits, signal, log, sessionNo, sessionName, snapshotKey } = options;
+  const state: State = { sessionNo, sessionName, snapshotKey, opening: undefined, opened: undefined };
   const givenUp = new Map<string, Promise<void>>();
 
+  const binding: SessionBinding = {
+    name: () => state.sessionName,
+    async write(name) {
+      await options.nameSession(state.sessionNo, name);
+      state.sessionName = name;
+    },
+  };
+
   const open = async (): Promise<SandboxSession> => {
-    const session = await driver.openSession({ runId, sessionNo: state.sessionNo, limits, signal });
+    const session = await driver.openSession({ runId, sessionNo: state.sessionNo, limits, signal, binding });
     await fillSession(session, state.snapshotKey, options);
     state.opened = session;
     return session;

@@ -7,6 +7,7 @@ import {
   finishPlanningStatement,
   handOverStatement,
   type LostSession,
+  nameSessionStatement,
   raiseHoldStatement,
   raiseSessionStatement,
   renewStatement,
@@ -90,6 +91,17 @@ export async function raiseSession(database: Database, claim: Claim, lost: LostS
   const [row] = await database.serviceStatement(statement, { wakeRelay: true });
   if (!row) throw new ClaimLost(`attempt ${claim.attempt} of run ${claim.runId} may not write`);
   return row.session_no;
+}
+
+/** Writes down which session of the pool is to be the run's, or that none is. @throws ClaimLost */
+export async function nameSession(
+  database: Database,
+  claim: Claim,
+  session: { readonly sessionNo: number; readonly name: string | null },
+): Promise<void> {
+  const statement = nameSessionStatement(claim.runId, claim.attempt, session);
+  const rows = await database.serviceStatement(statement);
+  if (rows.length === 0) throw new ClaimLost(`attempt ${claim.attempt} of run ${claim.runId} may not write`);
 }
 
 /** Says that no more steps will come, with the run's answer; closes the run. @throws ClaimLost */

@@ -17,6 +17,16 @@ export interface OpenSession {
   readonly sessionNo: number;
   readonly limits: SessionLimits;
   readonly signal?: AbortSignal;
+  /** Without it the session is always one of its own, named by run and number. */
+  readonly binding?: SessionBinding;
+}
+
+/** What the run's row says of a session that was there before the run asked for one. */
+export interface SessionBinding {
+  /** Its name; null when the session of this number is named by run and number. */
+  name(): string | null;
+  /** Writes it down before the session is taken, or forgets it again. @throws when the run is another worker's */
+  write(name: string | null): Promise<void>;
 }
 
 export type Language = 'javascript' | 'python';

@@ -21,6 +21,7 @@ export interface SandboxConfig {
   readonly SANDBOX_RUNTIME_CLASS?: string | undefined;
   readonly SANDBOX_HOST_USERS: boolean;
   readonly SANDBOX_START_SECONDS: number;
+  readonly SANDBOX_WARM_SESSIONS: number;
 }
 
 /** The driver that the settings choose; what it opens is on the release stack. */
@@ -49,6 +50,7 @@ export function createSandboxDriver(
     runtimeClass: config.SANDBOX_RUNTIME_CLASS,
     hostUsers: config.SANDBOX_HOST_USERS,
     startSeconds: config.SANDBOX_START_SECONDS,
+    warmSessions: config.SANDBOX_WARM_SESSIONS,
   };
   const driver = createKubernetesDriver(cluster, settings, { log, metrics });
   release.add('sandboxes', () => driver.stop());

@@ -20,6 +20,10 @@ export interface KubernetesApi {
   /** With its pod and its Secret; harmless when there is none. */
   deleteJob(namespace: string, name: string): Promise<void>;
   listJobs(namespace: string, selector: string): Promise<readonly V1Job[]>;
+  /** Applies a JSON patch. Null when there is no such Job, or when a `test` of the patch has failed. */
+  patchJob(namespace: string, name: string, patch: readonly unknown[]): Promise<V1Job | null>;
+  /** Deletes a Job with its pod unless it has changed since it was read. */
+  retireJob(job: V1Job): Promise<void>;
   /** Harmless when there is one of that name already. */
   createSecret(secret: V1Secret): Promise<void>;
   /** The pod of a Job; of several the newest. */
@@ -54,6 +58,14 @@ export function createKubernetesApi(config: KubeConfig): KubernetesApi {
     async listJobs(namespace, labelSelector) {
       const list = await attempt(() => batch.listNamespacedJob({ namespace, labelSelector }, withDeadline()));
       return list?.items ?? [];
+    },
+    patchJob: (namespace, name, body) =>
+      attempt(() => batch.patchNamespacedJob({ namespace, name, body }, withDeadline()), 404, 422),
+    async retireJob(job) {
+      const { name = '', resourceVersion } = job.metadata ?? {};
+      const body = { propagationPolicy: 'Background', preconditions: { resourceVersion } };
+      const options = { namespace: namespaceOf(job), name, body };
+      await attempt(() => batch.deleteNamespacedJob(options, withDeadline()), 404, 409);
     },
     async createSecret(secret) {
       const namespace = namespaceOf(secret);
@@ -100,13 +112,13 @@ function withDeadline(): ConfigurationOptions {
   };
 }
 
-/** Resolves to null at the one status that is an answer too. @throws SandboxError */
-async function attempt<T>(call: () => Promise<T>, answer?: 404 | 409): Promise<T | null> {
+/** Resolves to null at a status that is an answer too. @throws SandboxError */
+async function attempt<T>(call: () => Promise<T>, ...answers: readonly number[]): Promise<T | null> {
   for (let number = 1; ; number += 1) {
     try {
       return await call();
     } catch (error) {
-      if (error instanceof ApiException && error.code === answer) return null;
+      if (error instanceof ApiException && answers.includes(error.code)) return null;
       const pauseMs = pauseBefore(error, number);
       if (pauseMs === null) throw apiFailure(error);
       await delay(pauseMs);

@@ -6,11 +6,19 @@ import { z } from 'zod';
 import type { OpenSession, SandboxDriver } from './driver.ts';
 import { type Loss, SandboxError } from './errors.ts';
 import { createKubernetesApi, type KubernetesApi } from './kubernetes-api.ts';
-import { instanceSelector, labels, namespaceFor, runtimePort, sessionJobName } from './kubernetes-job.ts';
+import {
+  boundSelector,
+  instanceSelector,
+  labels,
+  namespaceFor,
+  runtimePort,
+  sessionJobName,
+} from './kubernetes-job.ts';
 import { podStateOf } from './kubernetes-pod-state.ts';
 import { type SandboxPods, watchSandboxPods } from './kubernetes-pods.ts';
 import type { KubernetesSettings, KubernetesSurroundings } from './kubernetes-settings.ts';
-import { startSessionPod } from './kubernetes-start.ts';
+import { startSessionPod, waitForPod } from './kubernetes-start.ts';
+import { createWarmPool, isOld } from './kubernetes-warm.ts';
 import { createRuntimeClient, type RuntimeClient } from './runtime-client.ts';
 import { createRuntimeSession } from './runtime-session.ts';
 
@@ -20,6 +28,7 @@ export interface KubernetesDriver extends SandboxDriver {
 }
 
 const knockMs = 25;
+const health = { method: 'GET', target: '/health', timeoutMs: 2_000, repeatable: false } as const;
 
 /**
  * Runs each session as a Job of one pod with two containers, found again by its name. Programs have nothing of the
@@ -45,17 +54,22 @@ export function createKubernetesDriver(
   const secretOf = (name: string) =>
     createHmac('sha256', settings.secret).update(`sandbox session ${name}`).digest('hex');
 
-  const start = (request: OpenSession, name: string): Promise<string> => {
-    // Single flight: steps of a run that begin together share one start.
-    const running = starting.get(name);
-    if (running !== undefined) return running;
+  const knock = (address: string, name: string) => knockOnce(address, name, secretOf(name));
+  const pool = createWarmPool({ settings, api, pods, log, secretOf, knock });
+
+  /** Gives a run a session of the pool or starts one for it. */
+  const open = async (request: OpenSession) => {
     const startedAt = performance.now();
     const onPhase = (phase: string) => phases.observe({ phase }, (performance.now() - startedAt) / 1_000);
-    const address = startSessionPod({ settings, api, pods, secretOf, onPhase }, request);
-    starting.set(name, address);
-    const forget = () => starting.delete(name);
-    address.then(forget, forget);
-    return address;
+    const options = { settings, api, pods, secretOf, onPhase };
+    const bound = await pool.bind(request);
+    if (bound === null) {
+      const name = sessionJobName(request.runId, request.sessionNo);
+      return { name, address: await singleFlight(starting, name, () => startSessionPod(options, request)) };
+    }
+    onPhase('bound');
+    const namespace = namespaceFor(settings, request.limits);
+    return { name: bound, address: await waitForPod(options, namespace, bound, request.signal) };
   };
 
   const remove = async (name: string) => {
@@ -65,8 +79,7 @@ export function createKubernetesDriver(
   return {
     async openSession(request) {
       const startedAt = performance.now();
-      const name = sessionJobName(request.runId, request.sessionNo);
-      const address = await start(request, name);
+      const { name, address } = await open(request);
       const namespace = namespaceFor(settings, request.limits);
       const whyGone = () => whySessionGone(api, pods, namespace, name);
       const client = createRuntimeClient({
@@ -76,10 +89,42 @@ export function createKubernetesDriver(
       phases.observe({ phase: 'ready' }, (performance.now() - startedAt) / 1_000);
       return createRuntimeSession(name, client, () => remove(name));
     },
-    removeSession: (runId, sessionNo) => remove(sessionJobName(runId, sessionNo)),
-    sweep: (isLive) => sweep(api, namespaces, instanceSelector(settings), isLive),
-    stop: () => pods.stop(),
+    async removeSession(runId, sessionNo) {
+      await remove(sessionJobName(runId, sessionNo));
+      if (settings.warmSessions === 0) return;
+      const selector = boundSelector(settings, runId, sessionNo);
+      for (const namespace of namespaces)
+        for (const { metadata } of await api.listJobs(namespace, selector))
+          await api.deleteJob(namespace, metadata?.name ?? '');
+    },
+    sweep: (isLive) => sweep(api, settings, namespaces, isLive),
+    async stop() {
+      await pool.stop();
+      await pods.stop();
+    },
   };
+}
+
+/** Steps of a run that begin together share one start. */
+function singleFlight<T>(flying: Map<string, Promise<T>>, name: string, work: () => Promise<T>): Promise<T> {
+  const running = flying.get(name);
+  if (running !== undefined) return running;
+  const started = work();
+  flying.set(name, started);
+  const forget = () => flying.delete(name);
+  started.then(forget, forget);
+  return started;
+}
+
+/** Asks a session for a sign of life. @throws SandboxError */
+async function knockOnce(host: string, session: string, secret: string): Promise<void> {
+  const whyGone = async () => null;
+  const client = createRuntimeClient({ host, port: runtimePort, secret, session, whyGone });
+  try {
+    await client.json(health, z.unknown());
+  } finally {
+    client.close();
+  }
 }
 
 /** Both containers run; the runtime listens a moment later. @throws SandboxError */
@@ -88,10 +133,7 @@ async function untilReady(client: RuntimeClient, withinMs: number, signal?: Abor
   for (;;) {
     try {
       // Proves that it is our runtime that answers there.
-      await client.json(
-        { method: 'GET', target: '/health', timeoutMs: 2_000, repeatable: false, signal },
-        z.unknown(),
-      );
+      await client.json({ ...health, signal }, z.unknown());
       return;
     } catch (error) {
       const passing = error instanceof SandboxError && error.fault === 'infrastructure';
@@ -128,17 +170,23 @@ async function whySessionGone(
 
 async function sweep(
   api: KubernetesApi,
+  settings: KubernetesSettings,
   namespaces: readonly string[],
-  selector: string,
   isLive: (runId: string, sessionNo: number) => Promise<boolean>,
 ): Promise<number> {
   let removed = 0;
   for (const namespace of namespaces) {
-    for (const { metadata } of await api.listJobs(namespace, selector)) {
-      const runId = metadata?.labels?.[labels.run];
-      if (runId === undefined || metadata?.name === undefined || metadata.deletionTimestamp) continue;
-      if (await isLive(runId, Number(metadata.labels?.[labels.session] ?? 1))) continue;
-      await api.deleteJob(namespace, metadata.name);
+    for (const job of await api.listJobs(namespace, instanceSelector(settings))) {
+      const { name, labels: marks = {}, deletionTimestamp } = job.metadata ?? {};
+      const runId = marks[labels.run];
+      if (name === undefined || deletionTimestamp) continue;
+      if (runId === undefined) {
+        // Idle ones that no process keeps any more, because it has other settings or is gone.
+        if (marks[labels.warm] === 'idle' && isOld(settings, job)) await api.retireJob(job);
+        continue;
+      }
+      if (await isLive(runId, Number(marks[labels.session] ?? 1))) continue;
+      await api.deleteJob(namespace, name);
       removed += 1;
     }
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { sessionJob, sessionJobName, sessionSecret } from './kubernetes-job.ts';
+import { poolOf, sessionJob, sessionJobName, sessionSecret, warmJob } from './kubernetes-job.ts';
 import { type KubernetesSettings, namespacesByTier } from './kubernetes-settings.ts';
 
 const settings: KubernetesSettings = {
@@ -16,6 +16,7 @@ const settings: KubernetesSettings = {
   startSeconds: 60,
   idleSeconds: 600,
   lifetimeSeconds: 3_600,
+  warmSessions: 0,
 };
 const request = {
   runId: '6b9f7a52-26a8-4b2e-9d62-3c1f2a1b0c9d',
@@ -98,5 +99,27 @@ describe('namespaces by tier', () => {
     ]);
     expect(namespacesByTier.safeParse('pro=b').error?.issues[0]?.message).toContain('default=<namespace>');
     expect(namespacesByTier.safeParse('default=A_B').error?.issues[0]?.message).toContain('default=A_B');
+  });
+});
+
+describe('the Job of a warm session', () => {
+  const warm = warmJob(settings, 'sb-warm-1', request.limits);
+
+  it("has the pod of a session with these limits, and is no run's", () => {
+    const spec = (job: typeof warm) =>
+      JSON.stringify(job.spec?.template.spec).replaceAll(job.metadata?.name ?? '', 'x');
+    expect(spec(warm)).toBe(spec(sessionJob(settings, request)));
+    expect(warm.metadata?.labels).toMatchObject({ 'swissbrain.dev/warm': 'idle' });
+    expect(warm.metadata?.labels).not.toHaveProperty('swissbrain.dev/run');
+  });
+
+  it('is in the pool of those that are like it in everything', () => {
+    const pool = poolOf(settings, request.limits);
+    expect(poolOf({ ...settings, image: 'docker.io/swissbrain/sandbox-node:2' }, request.limits)).not.toBe(
+      pool,
+    );
+    expect(poolOf(settings, { ...request.limits, memoryMb: 512 })).not.toBe(pool);
+    expect(poolOf(settings, { ...request.limits, tier: 'pro' })).not.toBe(pool);
+    expect(poolOf({ ...settings, warmSessions: 5 }, request.limits)).toBe(pool);
   });
 });

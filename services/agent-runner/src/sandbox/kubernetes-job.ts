@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { V1Container, V1EnvVar, V1Job, V1PodSpec, V1Secret } from '@kubernetes/client-node';
 import type { OpenSession, SessionLimits } from './driver.ts';
 import { SandboxError } from './errors.ts';
@@ -10,6 +11,10 @@ export const labels = {
   instance: 'app.kubernetes.io/instance',
   run: 'swissbrain.dev/run',
   session: 'swissbrain.dev/session',
+  /** `idle` until a run has taken it, `bound` from then on; only on sessions of the pool. */
+  warm: 'swissbrain.dev/warm',
+  /** Sessions of the pool with the same value are alike. */
+  pool: 'swissbrain.dev/pool',
 } as const;
 export const runtimePort = 8_080;
 
@@ -45,13 +50,42 @@ export function namespaceFor({ namespaces }: KubernetesSettings, { tier }: Sessi
 
 /** The Job of a session: one pod, once, without a retry: whether code runs again is for the run to decide. */
 export function sessionJob(settings: KubernetesSettings, { runId, sessionNo, limits }: OpenSession): V1Job {
-  const name = sessionJobName(runId, sessionNo);
+  const marks = { [labels.run]: runId, [labels.session]: String(sessionNo) };
+  return jobOf(settings, sessionJobName(runId, sessionNo), limits, marks);
+}
+
+/** The same for no run yet. */
+export function warmJob(settings: KubernetesSettings, name: string, limits: SessionLimits): V1Job {
+  return jobOf(settings, name, limits, { [labels.warm]: 'idle', [labels.pool]: poolOf(settings, limits) });
+}
+
+/** What sessions are alike in: everything about their pods but the name. */
+export function poolOf(settings: KubernetesSettings, limits: SessionLimits): string {
+  const alike = [namespaceFor(settings, limits), podSpec(settings, 'name', limits)];
+  return createHash('sha256').update(JSON.stringify(alike)).digest('hex').slice(0, 16);
+}
+
+/** Selects the idle sessions for these limits. */
+export function poolSelector(settings: KubernetesSettings, limits: SessionLimits): string {
+  return `${instanceSelector(settings)},${labels.warm}=idle,${labels.pool}=${poolOf(settings, limits)}`;
+}
+
+/** Selects a session of the pool by the run that has taken it. */
+export function boundSelector(settings: KubernetesSettings, runId: string, sessionNo: number): string {
+  return `${instanceSelector(settings)},${labels.warm}=bound,${labels.run}=${runId},${labels.session}=${sessionNo}`;
+}
+
+function jobOf(
+  settings: KubernetesSettings,
+  name: string,
+  limits: SessionLimits,
+  own: Readonly<Record<string, string>>,
+): V1Job {
   const marks = {
     [labels.managedBy]: 'swissbrain',
     [labels.component]: 'sandbox',
     [labels.instance]: settings.instance,
-    [labels.run]: runId,
-    [labels.session]: String(sessionNo),
+    ...own,
   };
   const annotations = {
     'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false',

@@ -19,6 +19,8 @@ export interface KubernetesSettings {
   readonly startSeconds: number;
   readonly idleSeconds: number;
   readonly lifetimeSeconds: number;
+  /** Idle sessions kept for each of the limits that runs have asked for lately; 0 keeps none. */
+  readonly warmSessions: number;
 }
 
 export interface KubernetesSurroundings {

@@ -49,7 +49,8 @@ async function lossOf({ api }: StartOptions, namespace: string, name: string): P
   return sandboxLost(name, state?.phase === 'ended' ? state : { code: 'ended', why: 'it has ended' });
 }
 
-async function waitForPod(
+/** Waits until both containers of a session's pod run; resolves to its address. @throws SandboxError */
+export async function waitForPod(
   options: StartOptions,
   namespace: string,
   name: string,

@@ -128,6 +128,16 @@ export function finishPlanningStatement(
     select status from done`;
 }
 
+/** Names the session of this number, for whoever has the claim. */
+export function nameSessionStatement(
+  runId: string,
+  attempt: number,
+  { sessionNo, name }: { readonly sessionNo: number; readonly name: string | null },
+): RawBuilder<{ id: string }> {
+  return sql`update public.agent_runs set session_name = ${name}
+    where id = ${runId} and attempt = ${attempt} and session_no = ${sessionNo} and status in ${liveStates} returning id`;
+}
+
 /** A sandbox session that is gone. */
 export interface LostSession {
   readonly sessionNo: number;
@@ -144,7 +154,7 @@ export function raiseSessionStatement(
 ): RawBuilder<{ session_no: number }> {
   const { sessionNo, code, message } = lost;
   return sql`with raised as (
-      update public.agent_runs set session_no = session_no + 1, run_seq = run_seq + 1, updated_at = clock_timestamp()
+      update public.agent_runs set session_no = session_no + 1, session_name = null, run_seq = run_seq + 1, updated_at = clock_timestamp()
       where id = ${runId} and attempt = ${attempt} and session_no = ${sessionNo} and status in ${liveStates}
       returning id, user_id, root_run_id, run_seq, session_no
     ), event as (

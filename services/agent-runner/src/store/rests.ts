@@ -25,6 +25,7 @@ export async function restRow(tx: Tx, rest: Rest): Promise<boolean> {
   const { rows } = await sql`with rested as (
       update public.agent_runs set status = ${rest.status}::public.agent_run_status, idle_since = clock_timestamp(),
         lease_owner = null, lease_until = null, rests = rests + 1, session_no = session_no + ${rest.leavesSession ? 1 : 0},
+        session_name = case when ${rest.leavesSession} then null else session_name end,
         run_seq = run_seq + 1, updated_at = clock_timestamp()
       where id = ${rest.runId} and attempt = ${rest.attempt} and status in ${liveStates} and cancel_requested_at is null
       returning id, user_id, root_run_id, run_seq

@@ -50,6 +50,7 @@ export interface RunRow extends RunSummary {
   readonly inputs_ref: StoredPayload | null;
   readonly reservation: unknown;
   readonly session_no: number;
+  readonly session_name: string | null;
   readonly workspace_key: string | null;
   readonly options: unknown;
   readonly rests: number;
