@@ -5,6 +5,10 @@ export const equivalents: Readonly<Record<string, string>> = {
     "check_credits, >= in the place of `>` in `count(*) filter (where r.expires_at > v_now and r.purpose = 'run') into v_avail…`",
     'grant_credits, < in the place of `<=` in `if p_expires_at <= clock_timestamp() then`',
     "release_credits, < in the place of `<=` in `when v_row.state = 'active' and v_row.expires_at <= clock_timestamp() or v_row.…`",
+    "heartbeat_reservations, >= in the place of `>` in `where r.id = locked.id and r.state = 'active' and r.expires_at > clock_timestam…`",
+    'expire_grants_due, < in the place of `<=` in `where g.remaining_micro > 0 and g.expires_at <= v_now order by g.expires_at lim…`',
+    "expire_reservations, < in the place of `<=` in `where r.state = 'active' and r.expires_at <= clock_timestamp() order by r.expir…`",
+    "expire_reservations, < in the place of `<=` in `where r.user_id = any (v_users) and r.state = 'active' and r.expires_at <= cloc…`",
     "reserve_credits, < in the place of `<=` in `where r.user_id = p_user and r.state = 'active' and r.expires_at <= clock_times…`",
     'check_credits, < in the place of `<=` in `where g.user_id = p_user and g.remaining_micro > 0 and g.expires_at <= v_now));`',
   ]),
@@ -21,6 +25,17 @@ export const equivalents: Readonly<Record<string, string>> = {
     'sb.consume_lines() tries the short way first, too: this one only saves the look-ups behind it',
     [
       'consume_credits, without `v_room := sb.consume_alone(v_line)` in `v_room := sb.consume_alone(v_line);`',
+    ],
+  ),
+  ...because('the other one of two statements asks the same again, of rows that are locked by then', [
+    "heartbeat_reservations, without `and state = 'active'` in `where id = any (p_reservations) and state = 'active' order by id for no key upd…`",
+    "heartbeat_reservations, without `and r.state = 'active'` in `where r.id = locked.id and r.state = 'active' and r.expires_at > clock_timestam…`",
+    "expire_reservations, without `and r.expires_at <= clock_timestamp()` in `where r.state = 'active' and r.expires_at <= clock_timestamp() order by r.expir…`",
+  ]),
+  ...because(
+    'it keeps calls about the same holds from waiting for one another in a ring, which no test can force',
+    [
+      "heartbeat_reservations, without `for no key update` in `where id = any (p_reservations) and state = 'active' order by id for no key upd…`",
     ],
   ),
   ...because('null in gives null out of all that follows', [

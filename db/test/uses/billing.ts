@@ -23,7 +23,6 @@ import {
 import { claimEvents, finishEvent } from '../../../services/credits/src/store/payments.ts';
 import { selectReservations } from '../../../services/credits/src/store/reservations.ts';
 import {
-  selectAccountIds,
   selectAudit,
   selectDenials,
   selectPriceVersions,
@@ -328,13 +327,12 @@ export const billingUses: readonly Use[] = [
     },
   },
   {
-    by: 'GET /v1/admin/denials and /v1/admin/drift',
+    by: 'GET /v1/admin/denials',
     file: `${store}/reviews.ts`,
-    indexes: ['credit_reservations_denied_idx', 'credit_balances_pkey'],
+    indexes: ['credit_reservations_denied_idx'],
     as: service,
     run: async ({ tx }) => {
       await selectDenials(tx, { after: position, limit: 21 });
-      await selectAccountIds(tx, { after: userId, limit: 21 });
     },
   },
   {

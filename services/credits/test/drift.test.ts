@@ -57,7 +57,7 @@ async function heldRun(): Promise<{ user: string; run: string }> {
 
 async function driftOf(of: string, scope = 'operator') {
   const token = await mintToken({ claims: { scope } });
-  const answer = await fetch(`${credits.url}/v1/admin/credits/drift?of=${of}`, {
+  const answer = await fetch(`${credits.url}/v1/admin/drift?of=${of}`, {
     headers: { authorization: `Bearer ${token}` },
   });
   return { status: answer.status, body: (await answer.json()) as { items: Record<string, unknown>[] } };

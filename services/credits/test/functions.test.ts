@@ -207,6 +207,34 @@ describe('extend_reservation', () => {
     await expectNoDrift(ledger, user);
   });
 
+  test('goes up to the budget and to what is there, exactly, and counts as a change of the hold', async () => {
+    const user = await ledger.account({ tier: 'pro', available: credits(30) });
+    const bounded = await ledger.reserve(user, { amount: credits(5), budget: credits(8) });
+    const { seq } = await ledger.reservation(bounded.reservation_id);
+    expect(await ledger.extend(bounded.reservation_id, credits(3))).toMatchObject({
+      ...{ status: 'extended', held: credits(8), available: credits(22) },
+    });
+    expect((await ledger.reservation(bounded.reservation_id)).seq).toBe(seq + 1n);
+    expect((await ledger.extend(bounded.reservation_id, 1n)).status).toBe('insufficient');
+    const open = await ledger.reserve(user, { amount: credits(2) });
+    expect((await ledger.extend(open.reservation_id, credits(20) + 1n)).status).toBe('insufficient');
+    expect(await ledger.extend(open.reservation_id, credits(20))).toMatchObject({
+      ...{ status: 'extended', available: 0n },
+    });
+    await expectNoDrift(ledger, user);
+  });
+
+  test('has no bound on an unlimited account, and none that is over is raised', async () => {
+    const user = await ledger.account({ tier: 'enterprise' });
+    const { reservation_id } = await ledger.reserve(user);
+    expect(await ledger.extend(reservation_id, credits(100_000))).toMatchObject({
+      ...{ status: 'extended', available: null },
+    });
+    await ledger.lapse(reservation_id);
+    expect((await ledger.extend(reservation_id, 1n)).status).toBe('closed');
+    await expectNoDrift(ledger, user);
+  });
+
   test('a refusal is recorded and does not take the key: after a top-up the same question is answered anew', async () => {
     const user = await ledger.account();
     const { reservation_id } = await ledger.reserve(user, { amount: credits(60) });

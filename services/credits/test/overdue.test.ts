@@ -107,13 +107,95 @@ describe('a sweep', () => {
     await expectNoDrift(ledger, ...users);
   });
 
-  test('does not wait for an account that is in use, and comes back for it', async () => {
+  test('leaves what lives, and what has ended, of an account of which something is over', async () => {
+    const user = await ledger.account({ tier: 'team' });
+    const [living, over, settled] = [
+      await ledger.reserve(user),
+      await ledger.reserve(user),
+      await ledger.reserve(user),
+    ].map(({ reservation_id }) => reservation_id) as [string, string, string];
+    await ledger.release(settled);
+    for (const id of [over, settled]) await ledger.lapse(id);
+    expect(await ledger.sweep()).toEqual([{ reservation_id: over }]);
+    expect((await ledger.reservation(living)).state).toBe('active');
+    expect((await ledger.reservation(settled)).state).toBe('settled');
+    await expectNoDrift(ledger, user);
+  });
+
+  test('does not wait for an account that is in use', async () => {
     const [busy, idle] = [await ledger.account(), await ledger.account()];
-    const holds: string[] = [];
+    const [held = '', free = ''] = [await ledger.reserve(busy), await ledger.reserve(idle)].map(
+      ({ reservation_id }) => reservation_id,
+    );
+    for (const id of [held, free]) await ledger.lapse(id);
+    const [locked, finish] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const holder = ledger.database.withService(async (tx) => {
+      await sql`SELECT release_credits(${held}, 'end', 'test')`.execute(tx);
+      locked.resolve();
+      await finish.promise;
+    });
+    await locked.promise;
+    expect(await ledger.sweep()).toEqual([{ reservation_id: free }]);
+    finish.resolve();
+    await holder;
+    expect(await ledger.sweep()).toEqual([]);
+    expect((await ledger.reservation(held)).state).toBe('expired');
+    await expectNoDrift(ledger, busy, idle);
+  });
+});
+
+test('a heartbeat renews the holds that it names and notes when, and no others', async () => {
+  const user = await ledger.account({ tier: 'pro' });
+  const [named, other, over] = [
+    await ledger.reserve(user),
+    await ledger.reserve(user),
+    await ledger.reserve(user),
+  ].map(({ reservation_id }) => reservation_id) as [string, string, string];
+  await ledger.clone.query(
+    `UPDATE credit_reservations SET expires_at = clock_timestamp() + interval '1 minute', heartbeat_at = '2020-01-01Z'
+     WHERE user_id = $1`,
+    [user],
+  );
+  await ledger.lapse(over);
+  expect(await ledger.heartbeat(named, over)).toEqual([true, false]);
+  const renewed = await ledger.clone.query<{ id: string; noted: boolean }>(
+    `SELECT id, heartbeat_at > clock_timestamp() - interval '1 minute' AS noted FROM credit_reservations
+     WHERE user_id = $1 AND expires_at > clock_timestamp() + interval '2 minutes'`,
+    [user],
+  );
+  expect(renewed).toEqual([{ id: named, noted: true }]);
+  expect((await ledger.reservation(other)).state).toBe('active');
+  await ledger.release(named);
+  expect(await ledger.heartbeat(named)).toEqual([false]);
+});
+
+describe('grants that expire within a period', () => {
+  const sweep = () =>
+    ledger.clone.query<{ user_id: string; expired: bigint }>('SELECT * FROM expire_grants_due(100)');
+  const expireNow = (user: string) =>
+    ledger.clone.query(
+      `UPDATE credit_grants SET expires_at = clock_timestamp() WHERE user_id = $1 AND source = 'promo'`,
+      [user],
+    );
+
+  test('are swept alone: not those to come, and none of which nothing is left', async () => {
+    const [due, later, spent] = [await ledger.account(), await ledger.account(), await ledger.account()];
+    for (const user of [due, later, spent])
+      await ledger.grant(user, credits(5), { source: 'promo', expires: '1 hour' });
+    const { reservation_id } = await ledger.reserve(spent);
+    await ledger.consume(reservation_id, { quantity: 5 });
+    await ledger.release(reservation_id);
+    for (const user of [due, spent]) await expireNow(user);
+    expect(await sweep()).toEqual([{ user_id: due, expired: credits(5) }]);
+    expect(await sweep()).toEqual([]);
+    await expectNoDrift(ledger, due, later, spent);
+  });
+
+  test('wait until their account is not in use, and hold up no others', async () => {
+    const [busy, idle] = [await ledger.account(), await ledger.account()];
     for (const user of [busy, idle]) {
-      const { reservation_id } = await ledger.reserve(user);
-      await ledger.lapse(reservation_id);
-      holds.push(reservation_id);
+      await ledger.grant(user, credits(5), { source: 'promo', expires: '1 hour' });
+      await expireNow(user);
     }
     const [locked, finish] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const holder = ledger.database.withService(async (tx) => {
@@ -122,10 +204,9 @@ describe('a sweep', () => {
       await finish.promise;
     });
     await locked.promise;
-    expect(await ledger.sweep()).toEqual([{ reservation_id: holds[1] }]);
+    expect(await sweep()).toEqual([{ user_id: idle, expired: credits(5) }]);
     finish.resolve();
     await holder;
-    expect(await ledger.sweep()).toEqual([{ reservation_id: holds[0] }]);
-    await expectNoDrift(ledger, busy, idle);
+    expect(await sweep()).toEqual([{ user_id: busy, expired: credits(5) }]);
   });
 });

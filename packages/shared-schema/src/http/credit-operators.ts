@@ -144,9 +144,6 @@ const driftView = z.object({
   /** The entry of the ledger that is wrong, where it is one; the first of an account is the first wrong one. */
   transaction_id: uuid.nullable(),
 });
-/** Accounts are looked at in order of their ids, so many a page: a page may be empty and have a next one. */
-export const driftPage = pageOf(driftView).extend({ accounts: z.number().int() });
-export type DriftPage = z.infer<typeof driftPage>;
 export const driftList = z.object({ items: z.array(driftView) });
 
 export const denialView = z.object({

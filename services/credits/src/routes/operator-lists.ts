@@ -1,14 +1,14 @@
 import { pageQuery } from '@swissbrain/service-kit/cursor';
 import type { Platform } from '@swissbrain/service-kit/platform';
-import { auditPage, denialPage, driftPage } from '@swissbrain/shared-schema/http/credit-operators';
+import { auditPage, denialPage } from '@swissbrain/shared-schema/http/credit-operators';
 import { uuid } from '@swissbrain/shared-schema/ids';
-import { listAudit, listDenials, listDrift } from '../operations/review-accounts.ts';
+import { listAudit, listDenials } from '../operations/review-accounts.ts';
 import { operatorsOnly, reviewerOf, tags } from './operator.ts';
 import { toAuditEntry, toDenialView } from './operator-views.ts';
 
 const auditQuery = pageQuery.extend({ user_id: uuid.optional() });
 
-/** Adds the lists that operators read: what was done, who was denied, what does not add up. Reading is audited too. */
+/** Adds the lists that operators read: what was done, and who was denied. Reading is audited too. */
 export function serveOperatorLists({ http, database }: Pick<Platform, 'http' | 'database'>): void {
   const onRequest = operatorsOnly;
   http.get(
@@ -39,16 +39,5 @@ export function serveOperatorLists({ http, database }: Pick<Platform, 'http' | '
       const found = await listDenials(database, reviewerOf(request), request.query);
       return { items: found.items.map(toDenialView), next_cursor: found.next_cursor };
     },
-  );
-  http.get(
-    '/v1/admin/drift',
-    {
-      onRequest,
-      schema: {
-        ...{ tags, summary: 'Recompute accounts, a page at a time', querystring: pageQuery },
-        response: { 200: driftPage },
-      },
-    },
-    async (request) => listDrift(database, reviewerOf(request), request.query),
   );
 }

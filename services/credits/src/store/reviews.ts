@@ -99,7 +99,8 @@ export async function findAccountDetail(tx: Tx, userId: UserId): Promise<Account
            s.tier_code, s.next_tier_code, s.status, s.time_zone, s.external_ref, s.current_period_start,
            s.current_period_end,
            (SELECT count(*)::int FROM public.credit_reservations r
-            WHERE r.user_id = b.user_id AND r.state = 'active' AND r.expires_at > clock_timestamp()) AS live_runs,
+            WHERE r.user_id = b.user_id AND r.state = 'active' AND r.purpose = 'run'
+              AND r.expires_at > clock_timestamp()) AS live_runs,
            (SELECT count(*)::int FROM public.credit_reservations r
             WHERE r.user_id = b.user_id AND r.state = 'waiting') AS waiting_runs
     FROM public.credit_balances b
@@ -138,15 +139,4 @@ export async function selectDrift(tx: Tx, userIds: readonly UserId[]): Promise<D
     FROM unnest(${userIds}::uuid[]) AS a(user_id), LATERAL public.verify_credits(a.user_id) WITH ORDINALITY v
     ORDER BY a.user_id, v.ordinality`.execute(tx);
   return rows;
-}
-
-/** Up to `limit` accounts after one, in order of their ids. */
-export async function selectAccountIds(
-  tx: Tx,
-  { after, limit }: { after: UserId | undefined; limit: number },
-): Promise<UserId[]> {
-  const beyond = after ? sql`WHERE user_id > ${after}::uuid` : sql``;
-  const { rows } = await sql<{ user_id: UserId }>`
-    SELECT user_id FROM public.credit_balances ${beyond} ORDER BY user_id LIMIT ${limit}`.execute(tx);
-  return rows.map(({ user_id }) => user_id);
 }
