@@ -101,10 +101,7 @@ async function takeThrough(
   const conversations = (...all: typeof model.conversations) => {
     model.conversations = all;
   };
-  const driver = createDriver(
-    { userId, key, runner, outside, conversations },
-    () => workers.url,
-  );
+  const driver = createDriver({ userId, key, runner, outside, conversations }, () => workers.url);
   const kills = await killWhereStopped(scenario.drive(driver), arm);
   await points.release();
   const user = await newUser(workers.url, userId);

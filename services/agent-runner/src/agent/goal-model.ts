@@ -1,10 +1,8 @@
-import { jsonSchema, type ToolSet, tool } from 'ai';
+import type { ToolSet } from 'ai';
 import { allowsTool } from '../domain/mode.ts';
-import { addTokens, estimateTokens, usageOfTokens } from '../domain/model-tokens.ts';
+import { addTokens, usageOfTokens } from '../domain/model-tokens.ts';
 import { dearestUsage, priceUsage } from '../domain/usage.ts';
 import type { StepRow } from '../store/steps.ts';
-import { modelSchemaOf } from '../tools/model-schema.ts';
-import { inputSchemaOf } from '../tools/registry.ts';
 import type { Tool } from '../tools/tool.ts';
 import { askModel, type Outcome } from './ask-model.ts';
 import { sumUp } from './goal-compact.ts';
@@ -13,6 +11,7 @@ import { append, type GoalState } from './goal-state.ts';
 import { finishGoalStep, type StartedStep, startGoalStep } from './goal-step.ts';
 import { placeAfter } from './goal-turns.ts';
 import { fittingView, type View, type ViewLimits, viewOf } from './goal-view.ts';
+import { overheadOf, toolSet } from './model-tools.ts';
 import { worstCases } from './models.ts';
 import type { RunContext } from './run-context.ts';
 import { RunFailed } from './stops.ts';
@@ -28,32 +27,12 @@ function offeredTools({ tools, mode }: RunContext): readonly Tool[] {
     .slice(0, mostTools);
 }
 
-/** The tools for the model, without anything that would run them: the loop does that. */
-function toolSet(tools: readonly Tool[]): ToolSet {
-  return Object.fromEntries(
-    tools.map((each) => [
-      each.name,
-      tool({ description: each.description, inputSchema: jsonSchema(modelSchemaOf(inputSchemaOf(each))) }),
-    ]),
-  );
-}
-
-/** Bytes that a tool takes of the prompt beside its name, description and schema, about. */
-const bytesPerTool = 100;
 /** Of what is free for the conversation. */
 const softShare = 0.6;
 /** Prompts that a provider refuses as too long, before the run gives up. */
 const mostShortenings = 3;
 /** What is left of a prompt that the provider called too long. */
 const shorteningShare = 0.6;
-
-/** Tokens of everything but the conversation. */
-function overheadOf({ mode }: RunContext, tools: readonly Tool[]): number {
-  const described = tools
-    .map((each) => `${each.name}${each.description}${JSON.stringify(modelSchemaOf(inputSchemaOf(each)))}`)
-    .reduce((sum, text) => sum + Buffer.byteLength(text) + bytesPerTool, 0);
-  return estimateTokens(Buffer.byteLength(mode.instructions) + described);
-}
 
 /** What the smallest of the mode's models leaves for the conversation, beside the answer. */
 function limitsOf({ context, models }: GoalState, overhead: number): ViewLimits {
@@ -139,7 +118,7 @@ export async function callModel(state: GoalState, nudge: GoalMessage | null): Pr
   const key = `model-${placeAfter(log)}`;
   failAsBefore(state.known.get(key));
   const tools = offeredTools(context);
-  const overhead = overheadOf(context, tools);
+  const overhead = overheadOf(mode.instructions, tools);
   const limits = limitsOf(state, overhead);
   const view = await fit(state, limits);
   const candidates = models.forMode(run.mode);
