@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { serviceNames } from '@swissbrain/shared-schema/ids';
+import { waitFor } from '@swissbrain/testkit/wait';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { auditRun, waitUntilSettled } from './run-audit.ts';
@@ -29,6 +30,20 @@ const monthly = z.object({
   days: z.number(),
   months: z.array(z.object({ month: z.number(), temp_max_mean: z.number() })),
 });
+
+const questionPlaybook = `
+name: One question
+steps:
+  - id: which
+    tool: human
+    with: { question: Which city? }
+  - id: say
+    tool: code
+    needs: [which]
+    with:
+      language: javascript
+      code: console.log('done')
+`;
 
 describe('the demo', () => {
   let stack: WholeStack;
@@ -88,6 +103,53 @@ describe('the demo', () => {
     expect(tapped.map((line) => z.object({ type: z.string() }).parse(JSON.parse(line)).type)).toEqual(
       expect.arrayContaining(['run.requested', 'run.queued', 'run.started', 'run.completed']),
     );
+  });
+
+  it('asks a person, waits, goes on with the answer, and may be forked, retried and replayed', async () => {
+    const directory = await mkdtemp(join(stack.cliRoot, 'question-'));
+    const file = join(directory, 'question.yaml');
+    await writeFile(file, questionPlaybook);
+    await writeFile(join(directory, 'cities.csv'), 'city\nBern\n');
+    const runId = (await swissbrain('run', file, '--detach')).trim();
+    const statusOf = async (id: string) =>
+      z
+        .object({ items: z.array(z.object({ id: z.string(), status: z.string() })) })
+        .parse(JSON.parse(await swissbrain('runs', '--json')))
+        .items.find((run) => run.id === id)?.status;
+    await waitFor(async () => (await statusOf(runId)) === 'waiting_input');
+    expect(await swissbrain('questions', runId)).toContain('Which city?');
+    const asked = z
+      .object({ items: z.array(z.object({ id: z.string() })).length(1) })
+      .parse(JSON.parse(await swissbrain('questions', runId, '--json')));
+    const question = asked.items[0]?.id ?? '';
+    expect(await swissbrain('answer', runId, question, 'Bern')).toContain('answered');
+    await waitFor(async () => (await statusOf(runId)) === 'completed');
+    const runs: string[] = [];
+    for (const args of [
+      ['fork', runId, '--from', '1'],
+      ['retry', runId, '--from', '1'],
+    ])
+      runs.push((await swissbrain(...args)).split(' ')[0] ?? '');
+    for (const id of runs) await waitFor(async () => (await statusOf(id)) === 'completed');
+    expect(JSON.parse(await swissbrain('replay', runId))).toBeTypeOf('object');
+
+    const uploaded = z
+      .object({ name: z.string(), size_bytes: z.number() })
+      .parse(JSON.parse(await swissbrain('artifacts', 'upload', join(directory, 'cities.csv'), '--json')));
+    expect(uploaded).toEqual({ name: 'cities.csv', size_bytes: 10 });
+    expect(await swissbrain('tools')).toContain('human');
+  });
+
+  it('pauses, resumes and cancels a run from the command line', async () => {
+    const directory = await mkdtemp(join(stack.cliRoot, 'control-'));
+    const file = join(directory, 'question.yaml');
+    await writeFile(file, questionPlaybook);
+    const runId = (await swissbrain('run', file, '--detach')).trim();
+    const shows = async (command: string, status: string) =>
+      waitFor(async () => (await swissbrain(command, runId)).includes(status));
+    await shows('pause', 'paused');
+    expect(await swissbrain('resume', runId)).not.toContain('paused');
+    await shows('cancel', 'cancelled');
   });
 
   it.each(serviceNames)('%s describes the API that the client is made of', async (service) => {

@@ -1,15 +1,18 @@
 import { Command, CommanderError } from 'commander';
 import { addAccounts } from './commands/accounts.ts';
 import { addArtifacts } from './commands/artifacts.ts';
+import { addControl, addForks } from './commands/control.ts';
 import { addCredits } from './commands/credits.ts';
 import { addDlq } from './commands/dlq.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addFollow } from './commands/follow.ts';
 import { addPrices } from './commands/prices.ts';
+import { addQuestions } from './commands/questions.ts';
 import { addRun } from './commands/run.ts';
 import { addRuns } from './commands/runs.ts';
 import { addTap } from './commands/tap.ts';
 import { addToken } from './commands/token.ts';
+import { addTools } from './commands/tools.ts';
 import type { Context } from './context.ts';
 import { exitCodes } from './exit-codes.ts';
 import { failureOf, renderFailure } from './failure.ts';
@@ -18,6 +21,10 @@ const commands = [
   addRun,
   addFollow,
   addRuns,
+  addControl,
+  addForks,
+  addQuestions,
+  addTools,
   addArtifacts,
   addCredits,
   addTap,

@@ -9,6 +9,7 @@ import type { Context } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { formatBytes, formatTable } from '../format.ts';
 import { outputsOf, saveArtifacts } from '../save-artifacts.ts';
+import { addUpload } from './upload.ts';
 
 interface GetOptions {
   readonly output?: string;
@@ -19,7 +20,7 @@ interface ListOptions {
   readonly json?: boolean;
 }
 
-/** `swissbrain artifacts list|get`. */
+/** `swissbrain artifacts list|get|upload`. */
 export const addArtifacts: AddCommand = (program, context) => {
   const artifacts = program.command('artifacts').description('what runs have made');
   artifacts
@@ -35,6 +36,7 @@ export const addArtifacts: AddCommand = (program, context) => {
     .option('-o, --output <directory>', 'where to (default: here)')
     .option('--json', 'print what was saved as JSON')
     .action((id: string, options: GetOptions) => get(id, options, context));
+  addUpload(artifacts, context);
 };
 
 async function list(runId: string, options: ListOptions, context: Context): Promise<void> {

@@ -1731,65 +1731,6 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Recompute accounts, a page at a time */
-        get: {
-            parameters: {
-                query?: {
-                    limit?: number;
-                    cursor?: string;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Default Response */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            items: {
-                                /** Format: uuid */
-                                user_id: string;
-                                invariant: string;
-                                expected: string | null;
-                                found: string | null;
-                                transaction_id: string | null;
-                            }[];
-                            next_cursor: string | null;
-                            accounts: number;
-                        };
-                    };
-                };
-                /** @description Why it could not be done */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/admin/credits/drift": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
         /** Recompute a part of the accounts, or compare a part of the holds with their runs */
         get: {
             parameters: {

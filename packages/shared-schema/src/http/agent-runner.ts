@@ -334,8 +334,10 @@ export const listQuestionsQuery = z.object({
   limit: z.coerce.number().int().min(1).max(100).default(20),
   cursor: z.string().max(500).optional(),
 });
-/** Of an approval the answer is `approve` or `deny`. */
-/** Any JSON: a body is nothing else, and a description by reference to itself is more than most readers of OpenAPI take. */
+/**
+ * Any JSON: a body is nothing else, and a description by reference to itself is more than most readers of OpenAPI take.
+ * Of an approval it is `approve` or `deny`.
+ */
 export const answerBody = z.strictObject({
   answer: z.unknown().refine((answer) => answer !== undefined, { error: 'is required' }),
 });
