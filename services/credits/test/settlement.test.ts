@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { credits, expectNoDrift, type Ledger, openLedger, usageItem } from './ledger-fixture.ts';
+import { credits, expectNoDrift, expectState, type Ledger, openLedger, usageItem } from './ledger-fixture.ts';
 
 let ledger: Ledger;
 beforeAll(async () => {
@@ -102,6 +102,37 @@ describe('a run settles when its billable steps are recorded', () => {
       state: 'settled',
       consumed: credits(3),
     });
+  });
+
+  test('by their names: others do not count, nor what is told of the end again', async () => {
+    const user = await ledger.account({ tier: 'pro' });
+    const [run, other, named] = [randomUUID(), randomUUID(), randomUUID()];
+    const { reservation_id } = await ledger.reserve(user, { run });
+    const beside = await ledger.reserve(user, { run: other });
+    expect((await ledger.closeRun(run, [named])).status).toBe('incomplete');
+    expect((await ledger.closeRun(run, [])).status).toBe('incomplete');
+    // Nobody has said of the other one that it has ended.
+    await ledger.usage([usageItem(run, randomUUID(), 1), usageItem(other, randomUUID(), 1)]);
+    expect((await ledger.reservation(reservation_id)).state).toBe('active');
+    expect((await ledger.reservation(beside.reservation_id)).state).toBe('active');
+    await ledger.usage([usageItem(run, named, 1)]);
+    expect((await ledger.reservation(reservation_id)).state).toBe('settled');
+    expect((await ledger.reservation(beside.reservation_id)).state).toBe('active');
+    await expectState(ledger.closeRun(randomUUID(), []), 'CR404');
+    await expectNoDrift(ledger, user);
+  });
+
+  test('not if the hold was over by then: it has expired, swept or not', async () => {
+    const user = await ledger.account();
+    const run = randomUUID();
+    const { reservation_id } = await ledger.reserve(user, { run });
+    await ledger.consume(reservation_id, { quantity: 2 });
+    await ledger.lapse(reservation_id);
+    expect((await ledger.closeRun(run, [])).status).toBe('closed');
+    expect(await ledger.reservation(reservation_id)).toMatchObject({
+      ...{ state: 'expired', consumed: credits(2), released: credits(8) },
+    });
+    await expectNoDrift(ledger, user);
   });
 
   test('a run that was denied has nothing to settle', async () => {
