@@ -9,6 +9,7 @@ export const equivalents: Readonly<Record<string, string>> = {
     'expire_grants_due, < in the place of `<=` in `where g.remaining_micro > 0 and g.expires_at <= v_now order by g.expires_at lim…`',
     "expire_reservations, < in the place of `<=` in `where r.state = 'active' and r.expires_at <= clock_timestamp() order by r.expir…`",
     "expire_reservations, < in the place of `<=` in `where r.user_id = any (v_users) and r.state = 'active' and r.expires_at <= cloc…`",
+    "record_closing, < in the place of `<=` in `if v_row.state = 'active' and v_row.expires_at <= clock_timestamp() then`",
     "reserve_credits, < in the place of `<=` in `where r.user_id = p_user and r.state = 'active' and r.expires_at <= clock_times…`",
     'check_credits, < in the place of `<=` in `where g.user_id = p_user and g.remaining_micro > 0 and g.expires_at <= v_now));`',
   ]),
@@ -38,6 +39,9 @@ export const equivalents: Readonly<Record<string, string>> = {
       "heartbeat_reservations, without `for no key update` in `where id = any (p_reservations) and state = 'active' order by id for no key upd…`",
     ],
   ),
+  ...because('sb.lock_reservation() refuses with the same code what is not there', [
+    "record_closing, without `raise exception 'no reservation of run %', p_run using errcode = 'CR404'` in `raise exception 'no reservation of run %', p_run using errcode = 'CR404';`",
+  ]),
   ...because('null in gives null out of all that follows', [
     'decrypt_token, without `RETURN NULL` in `RETURN NULL;`',
     'refresh_expiring_tokens, without `AND due.access_expires_at IS NOT NULL` in `AND due.access_expires_at IS NOT NULL`',

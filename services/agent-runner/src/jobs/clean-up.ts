@@ -1,9 +1,9 @@
+import { type Loop, startLoop } from '@swissbrain/service-kit/loop';
 import { counter, gauge } from '@swissbrain/service-kit/metrics';
 import type { Platform } from '@swissbrain/service-kit/platform';
 import { expireRuns, expireUploads } from '../operations/expire-runs.ts';
 import { type RemoveUsers, removeUsers } from '../operations/remove-users.ts';
 import { sweepObjects } from '../operations/sweep-objects.ts';
-import { type Loop, startLoop } from './loop.ts';
 
 /** Removes users who leave; woken when one asks, and polls for what another process has left. */
 export function startRemoval(platform: Platform, deps: RemoveUsers, everyMs: number): Loop {

@@ -1,9 +1,9 @@
 import type { Jobs } from '@swissbrain/service-kit/jobs';
+import { type Loop, startLoop } from '@swissbrain/service-kit/loop';
 import type { Engine } from '../agent/engine.ts';
 import { handOver } from '../operations/claims.ts';
 import { dispatchRuns } from '../operations/dispatch-runs.ts';
 import { executeRun } from './execute-run.ts';
-import { type Loop, startLoop } from './loop.ts';
 
 /** An offer that no worker took for so long is made again. */
 const ticketMs = 15_000;

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { type Loop, startLoop } from '@swissbrain/service-kit/loop';
 import type { Engine } from '../agent/engine.ts';
 import { heartbeatHolds } from '../operations/heartbeat-holds.ts';
 import { expireQuestions, type RunWakes } from '../operations/questions.ts';
 import { isSessionLive, reapRuns } from '../operations/reap-runs.ts';
 import { cancelOrphans, endCancelled, findUnheededCancels } from '../operations/request-cancel.ts';
 import { wakeParents } from '../operations/start-child.ts';
-import { type Loop, startLoop } from './loop.ts';
 
 const soonestHeartbeatMs = 1_000;
 

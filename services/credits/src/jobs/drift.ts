@@ -9,7 +9,7 @@ import {
   findLedgerDrift,
   type Round,
 } from '../operations/find-drift.ts';
-import type { Reconciler } from './loop.ts';
+import type { Reconciler } from './reconciler.ts';
 
 /** Accounts that one round recomputes; the next round goes on behind them. */
 const accountsPerRound = 500;

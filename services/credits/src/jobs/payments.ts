@@ -5,7 +5,7 @@ import { applyDueEvent, type Payments } from '../operations/apply-payment-event.
 import { cancelDueSubscription, countOpenCancellations } from '../operations/cancel-subscriptions.ts';
 import { compareDuePage, findLastCompared } from '../operations/compare-subscriptions.ts';
 import { driftCounter } from '../operations/tell-drift.ts';
-import { type Reconciler, startReconciler } from './loop.ts';
+import { type Reconciler, startReconciler } from './reconciler.ts';
 
 /** Starts what goes on with payments without being asked. */
 export function startPaymentReconcilers(platform: Platform, payments: Payments, config: Config): void {

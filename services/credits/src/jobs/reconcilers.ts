@@ -6,7 +6,7 @@ import { sweepHolds } from '../operations/keep-holds.ts';
 import { expireDueGrants, renewPeriods } from '../operations/renew-periods.ts';
 import { applyTierVersions } from '../operations/version-catalogue.ts';
 import { driftReconciler } from './drift.ts';
-import { type Reconciler, startReconciler } from './loop.ts';
+import { type Reconciler, startReconciler } from './reconciler.ts';
 
 const batch = 100;
 
