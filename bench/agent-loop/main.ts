@@ -33,6 +33,14 @@ const ended = (client: Client, id: string) =>
     { ...patience, describe: `the end of run ${id}` },
   );
 
+/** All runs of a user, asked for together: a question for each would be most of what the service does. */
+async function allEnded(client: Client): Promise<void> {
+  const open = 'pending,queued,planning,running';
+  const none = async (status: string) => (await client.runs.list({ status, limit: 1 })).items.length === 0;
+  await waitFor(() => none(open), { ...patience, describe: 'the end of all runs' });
+  if (!(await none('failed'))) throw new Error('a run has failed');
+}
+
 /** Starts runs a few at a time: the benchmark is about the loop, not about a burst of requests. */
 async function create(client: Client, runs: number, text: string): Promise<string[]> {
   const ids: string[] = [];
@@ -51,6 +59,37 @@ async function timeOf(work: () => Promise<unknown>): Promise<number> {
   return (performance.now() - started) / 1_000;
 }
 
+/** So many runs at once beside as many conversations by hand. */
+async function overhead(
+  ours: SwissBrain,
+  plain: { ask(question: unknown): Promise<unknown> },
+  runs: number,
+  pairs: number,
+): Promise<Figure> {
+  const user = await ours.user();
+  const byUs = () =>
+    timeOf(async () => {
+      await create(user, runs, goal);
+      await allEnded(user);
+    });
+  const byHand = async () => {
+    const { seconds, calls } = plainAnswer.parse(await plain.ask({ runs }));
+    if (calls !== runs * answers) throw new Error(`${calls} calls by hand, not ${runs * answers}`);
+    return seconds;
+  };
+  if (pairs > 1) {
+    await byUs();
+    await byHand();
+  }
+  const measured = await measurePairs(pairs, byUs, byHand);
+  const perAnswer = (seconds: number) => (seconds * 1_000) / (runs * answers);
+  const name = `answer and call, ${runs} runs at once, beside a plain loop`;
+  return compare(
+    { name, unit: 'ms', better: 'lower', goal: null },
+    measured.map((pair) => ({ ours: perAnswer(pair.ours), baseline: perAnswer(pair.baseline) })),
+  );
+}
+
 /** One run alone and one beside the many of another user, each from request to end. */
 async function fairness(ours: SwissBrain, runs: number, pairs: number): Promise<Figure> {
   const [many, one] = await Promise.all([ours.user(), ours.user()]);
@@ -58,9 +97,9 @@ async function fairness(ours: SwissBrain, runs: number, pairs: number): Promise<
   const measured: { ours: number; baseline: number }[] = [];
   for (let pair = 0; pair < pairs; pair += 1) {
     const baseline = await single();
-    const crowd = await create(many, runs, goal);
+    await create(many, runs, goal);
     measured.push({ ours: await single(), baseline });
-    await Promise.all(crowd.map((id) => ended(many, id)));
+    await allEnded(many);
   }
   const name = `one run beside ${runs} of another user`;
   return compare({ name, unit: 's', better: 'lower', goal: null }, measured);
@@ -99,42 +138,34 @@ export const run: Benchmark = async ({ root, dataDir, args, log }) => {
   const { url } = await state();
   const plain = await program('plain-loop.ts', { MODEL_URL: url });
   const servers = { postgresUrl: postgres.url, natsUrl: nats.url, redisUrl: redis.url };
-  const settings = {
-    ...{ MODEL_BASE_URL: url, MODEL_NAME: 'scripted', MODEL_TIMEOUT_SECONDS: '900' },
-    ...{ RUN_CONCURRENCY: '1000', DATABASE_POOL_SIZE: '20' },
-  };
-  const ours = await own(
-    startSwissBrain(root, dataDir, servers, { program: 'bench/agent-loop/agent-runner.ts', settings }),
-  );
-
-  const user = await ours.user();
-  const byUs = () =>
-    timeOf(async () => {
-      const ids = await create(user, beside, goal);
-      await Promise.all(ids.map((id) => ended(user, id)));
+  const settings = { MODEL_BASE_URL: url, MODEL_NAME: 'scripted', MODEL_TIMEOUT_SECONDS: '900' };
+  const start = (more: Readonly<Record<string, string>>) =>
+    startSwissBrain(root, dataDir, servers, {
+      program: 'bench/agent-loop/agent-runner.ts',
+      settings: { ...settings, DATABASE_POOL_SIZE: '20', ...more },
     });
-  const byHand = async () => {
-    const { seconds, calls } = plainAnswer.parse(await plain.ask({ runs: beside }));
-    if (calls !== beside * answers) throw new Error(`${calls} calls by hand, not ${beside * answers}`);
-    return seconds;
+  const figures: Figure[] = [];
+  const add = (figure: Figure) => {
+    figures.push(figure);
+    log(`${figure.name}: ${figure.ours.toPrecision(3)} ${figure.unit}`);
   };
-  log('warming up');
-  await byUs();
-  await byHand();
-  log(`${beside} runs of ${answers} answers, ${pairs} pairs`);
-  const measured = await measurePairs(pairs, byUs, byHand);
-  const perStep = (seconds: number) => (seconds * 1_000) / (beside * answers);
-  const overhead = compare(
-    {
-      name: `answer and call, ${beside} runs at once, beside a plain loop`,
-      unit: 'ms',
-      better: 'lower',
-      goal: null,
-    },
-    measured.map((pair) => ({ ours: perStep(pair.ours), baseline: perStep(pair.baseline) })),
-  );
-  log(`one run beside ${runs}`);
-  const fair = await fairness(ours, runs, Math.min(pairs, 3));
-  log(`${runs} runs that wait for the model`);
-  return [overhead, fair, await memory(ours, async () => (await state()).count, runs)];
+
+  // Places for all of them, so that all are under way at once.
+  const wide = await start({ RUN_CONCURRENCY: '1000' });
+  try {
+    for (const many of [beside, runs]) {
+      add(await overhead(wide, plain, many, many > 100 ? Math.min(pairs, 2) : pairs));
+      add(await memory(wide, async () => (await state()).count, many));
+    }
+  } finally {
+    await wide.stop();
+  }
+  // As many places as a process has by default, so that most of the runs wait in line.
+  const usual = await start({});
+  try {
+    add(await fairness(usual, runs, Math.min(pairs, 3)));
+  } finally {
+    await usual.stop();
+  }
+  return figures;
 };

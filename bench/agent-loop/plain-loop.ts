@@ -17,7 +17,7 @@ const tools = { noop: tool({ description: 'Does nothing.', inputSchema: z.strict
 async function converse(): Promise<number> {
   const messages: ModelMessage[] = [{ role: 'user', content: goal }];
   for (let asked = 1; ; asked += 1) {
-    const result = streamText({ model, tools, messages, instructions: 'You are an agent.', maxRetries: 0 });
+    const result = streamText({ model, tools, messages, instructions: 'You are an agent.', maxRetries: 2 });
     const calls = await result.toolCalls;
     if (calls.length === 0) return asked;
     messages.push(...(await result.response).messages);
