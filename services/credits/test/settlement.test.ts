@@ -111,7 +111,12 @@ describe('a run settles when its billable steps are recorded', () => {
     const beside = await ledger.reserve(user, { run: other });
     expect((await ledger.closeRun(run, [named])).status).toBe('incomplete');
     expect((await ledger.closeRun(run, [])).status).toBe('incomplete');
+    const closing = await ledger.clone.query(
+      'SELECT run_id FROM credit_reservations WHERE closing_event IS NOT NULL AND user_id = $1',
+      [user],
+    );
     // Nobody has said of the other one that it has ended.
+    expect(closing).toEqual([{ run_id: run }]);
     await ledger.usage([usageItem(run, randomUUID(), 1), usageItem(other, randomUUID(), 1)]);
     expect((await ledger.reservation(reservation_id)).state).toBe('active');
     expect((await ledger.reservation(beside.reservation_id)).state).toBe('active');
