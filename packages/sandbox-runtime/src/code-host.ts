@@ -1,5 +1,6 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { openConfined } from './confined-directory.ts';
 import { RuntimeFault } from './faults.ts';
 import { findInterpreters, languageStatuses } from './interpreters.ts';
 import type { LocalProcessTree } from './process-tree.ts';
@@ -13,6 +14,7 @@ import {
   reservedPrefix,
   type WorkspaceEntry,
 } from './protocol.ts';
+import { removeTrees } from './remove-trees.ts';
 import { killStrays } from './strays.ts';
 import {
   deleteWorkspaceFile,
@@ -81,8 +83,9 @@ export async function createLocalCodeHost(options: CodeHostOptions): Promise<Cod
   const running = new Set<LocalProcessTree>();
   await mkdir(workspace, { recursive: true, mode: 0o700 });
   await mkdir(scratch, { recursive: true, mode: 0o700 });
+  const inPlace = await placeOf(workspace);
 
-  return {
+  const host: CodeHost = {
     languages: () => languageStatuses(interpreters),
     async prepare(executionId, request) {
       const interpreter = await interpreters.find(request.language);
@@ -112,9 +115,8 @@ export async function createLocalCodeHost(options: CodeHostOptions): Promise<Cod
       };
     },
     async cleanUp(executionId) {
-      for (const language of languages) {
-        await rm(join(workspace, codeFileName(executionId, language)), { force: true, recursive: true });
-      }
+      const files = languages.map((language) => join(workspace, codeFileName(executionId, language)));
+      await removeTrees(workspace, files);
     },
     usage: () => workspaceUsage(workspace),
     writeFile: (path, source, room) => writeWorkspaceFile(workspace, path, source, room),
@@ -123,6 +125,37 @@ export async function createLocalCodeHost(options: CodeHostOptions): Promise<Cod
     list: () => listWorkspace(workspace),
     archive: () => archiveWorkspace(workspace),
     restore: (source, room) => restoreWorkspace(workspace, source, room),
+  };
+  return {
+    languages: () => host.languages(),
+    prepare: (id, request) => inPlace().then(() => host.prepare(id, request)),
+    cleanUp: (id) => inPlace().then(() => host.cleanUp(id)),
+    usage: () => inPlace().then(() => host.usage()),
+    writeFile: (path, source, room) => inPlace().then(() => host.writeFile(path, source, room)),
+    readFile: (path) => inPlace().then(() => host.readFile(path)),
+    deleteFile: (path) => inPlace().then(() => host.deleteFile(path)),
+    list: () => inPlace().then(() => host.list()),
+    async *archive() {
+      await inPlace();
+      yield* host.archive();
+    },
+    restore: (source, room) => inPlace().then(() => host.restore(source, room)),
+  };
+}
+
+/**
+ * Looks whether the workspace is still the folder that it was at the start. In a container it is a mount and cannot be
+ * anything else; on a developer's machine a program may move it and put a link to a folder of worth in its place.
+ */
+async function placeOf(workspace: string): Promise<() => Promise<void>> {
+  const identity = async () => {
+    const { dev, ino } = await lstat(workspace);
+    return `${dev}:${ino}`;
+  };
+  const atStart = await identity();
+  return async () => {
+    const now = await identity().catch(() => null);
+    if (now !== atStart) throw new RuntimeFault(503, 'closing', 'a program has moved its workspace away');
   };
 }
 
@@ -151,7 +184,9 @@ async function programFile(
 ): Promise<string> {
   if (request.code !== null) {
     const file = join(workspace, codeFileName(executionId, request.language));
-    await rm(file, { force: true, recursive: true });
+    // A program may have closed the folder.
+    await (await openConfined(workspace, [], { create: false, change: true })).close();
+    await removeTrees(workspace, [file]);
     await writeFile(file, request.code, { flag: 'wx', mode: 0o600 });
     return file;
   }

@@ -25,6 +25,9 @@ export function judgeEnd(
   if (end.lost !== undefined) {
     return { reason: 'lost', message: `the sandbox failed while this ran: ${end.lost}` };
   }
+  if (stoppedFor === null && end.signal === 'SIGXFSZ') {
+    return { reason: 'disk', message: 'a file of it reached the largest size that a file may have here' };
+  }
   const outOfMemory = end.outOfMemory === true || (end.exitCode !== 0 && memorySigns.test(stderrTail));
   const reason = stoppedFor ?? (outOfMemory ? 'memory' : 'exited');
   switch (reason) {

@@ -3,6 +3,7 @@ import type { ProcessTree } from './process-tree.ts';
 
 const surveyEveryMs = 150;
 const diskEveryMs = 1_000;
+const diskAtLeastEveryMs = 10_000;
 
 export interface WatchLimits {
   readonly memoryMb: number;
@@ -42,8 +43,9 @@ export function watchExecution(
     const used = await diskUsage();
     if (stopped) return;
     if (used > diskBytes) onLimit('disk');
-    // A workspace of very many files is walked less often, so that watching stays a small part of the work.
-    scheduleDisk(Math.max(diskEveryMs, 20 * (monotonicMs() - started)));
+    // A workspace of very many files is walked less often, so that watching stays a small part of the work; but never
+    // so seldom that a program could make it slow and then fill the disk unseen.
+    scheduleDisk(Math.min(Math.max(diskEveryMs, 20 * (monotonicMs() - started)), diskAtLeastEveryMs));
   };
   const scheduleDisk = (afterMs: number) => {
     diskTimer = setTimeout(() => {

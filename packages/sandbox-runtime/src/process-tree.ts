@@ -58,11 +58,10 @@ export function followProcessTree(
     return found;
   };
 
-  const allPids = () =>
-    new Set([
-      ...members().map((entry) => entry.pid),
-      ...processesWithVariable(markerVariable, `${marker}\0`),
-    ]);
+  // In a container the launcher adopts what its program leaves. A mark would say less: any process there can put the mark
+  // of another program on itself and live as long as that.
+  const marked = () => (options.launched ? [] : processesWithVariable(markerVariable, `${marker}\0`));
+  const allPids = () => new Set([...members().map((entry) => entry.pid), ...marked()]);
 
   return {
     pids: allPids,

@@ -1,11 +1,15 @@
-import { linkSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { chmod, lstat, readdir, rm } from 'node:fs/promises';
+import { existsSync, linkSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdir, rmdir } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { monotonicMs } from './clock.ts';
+import { joinName } from './confined-directory.ts';
 import { errnoOf } from './faults.ts';
 import { killUntilGone, processesWithVariable, processIdentity, signalProcess } from './processes.ts';
 import { endpointVariable, markerVariable } from './protocol.ts';
+import { removeTrees } from './remove-trees.ts';
+
+const removeRounds = 20;
 
 /** What a runtime on this machine says of itself in `session.json`. Nothing in it is secret. */
 export interface SessionEndpoint {
@@ -86,7 +90,7 @@ export async function stopAllSessions(sandboxDir: string, graceMs = 3_000): Prom
 /** Ends a session and removes its folder. Harmless when there is none. */
 export async function destroySession(directory: string): Promise<void> {
   await stopSession(directory);
-  await removeTree(directory);
+  await removeFolder(directory);
 }
 
 /** The names of the folders below `sandboxDir`. */
@@ -112,23 +116,20 @@ function startedBelow(directory: string): number[] {
   return processesWithVariable(endpointVariable, resolve(directory) + sep);
 }
 
-/** A program may have taken its own folders' permissions away; they are given back where removing fails. */
-async function removeTree(directory: string): Promise<void> {
-  const remove = () => rm(directory, { recursive: true, force: true, maxRetries: 3, retryDelay: 50 });
-  try {
-    await remove();
-  } catch (error) {
-    if (errnoOf(error) !== 'EACCES' && errnoOf(error) !== 'EPERM') throw error;
-    await openUp(directory);
-    await remove();
-  }
-}
-
-async function openUp(directory: string): Promise<void> {
-  if (!(await lstat(directory)).isDirectory()) return;
-  await chmod(directory, 0o700);
-  for (const entry of await readdir(directory, { withFileTypes: true })) {
-    if (entry.isDirectory()) await openUp(join(directory, entry.name));
+async function removeFolder(directory: string): Promise<void> {
+  for (let round = 1; ; round += 1) {
+    try {
+      const names = await readdir(directory, { encoding: 'buffer' });
+      const paths = names.map((name) => joinName(directory, name));
+      await removeTrees(directory, paths);
+      await rmdir(directory);
+      return;
+    } catch (error) {
+      // Another process removes the same session, or has.
+      if (errnoOf(error) === 'ENOENT' && !existsSync(directory)) return;
+      if (round === removeRounds) throw error;
+      await delay(50);
+    }
   }
 }
 

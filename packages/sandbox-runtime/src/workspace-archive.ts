@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, rename, rm, symlink, utimes } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, symlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openConfined } from './confined-directory.ts';
+import { createDescent, type Descent, joinName } from './confined-directory.ts';
 import { errnoOf, RuntimeFault } from './faults.ts';
 import { reservedPrefix } from './protocol.ts';
+import { removeTrees } from './remove-trees.ts';
 import { type ReadTarEntry, readTar } from './tar-reader.ts';
 import { type TarEntry, tarHeader, tarPadding, tarTrailer } from './tar-writer.ts';
 import { openRegularFile } from './workspace.ts';
@@ -19,7 +20,7 @@ const ownerAccess = 0o600;
 export async function* archiveWorkspace(root: string): AsyncGenerator<Uint8Array> {
   for await (const walked of walkWorkspace(root)) {
     if (walked.type === 'link' && !linkStaysInside(walked.parts, walked.target)) continue;
-    if (walked.type === 'file') yield* archiveFile(root, walked);
+    if (walked.type === 'file') yield* archiveFile(walked);
     else yield tarHeader(entryOf(walked, 0));
   }
   yield tarTrailer();
@@ -40,17 +41,20 @@ export async function restoreWorkspace(
   await mkdir(staging, { mode: 0o700 });
   try {
     await unpack(staging, source, room);
-    for (const name of await readdir(root)) {
-      if (!name.startsWith(reservedPrefix)) await rm(join(root, name), { recursive: true, force: true });
-    }
+    const names = await readdir(root, { encoding: 'buffer' });
+    const old = names.filter((name) => !name.toString('latin1').startsWith(reservedPrefix));
+    await removeTrees(
+      root,
+      old.map((name) => joinName(root, name)),
+    );
     for (const name of await readdir(staging)) await rename(join(staging, name), join(root, name));
   } finally {
-    await rm(staging, { recursive: true, force: true });
+    await removeTrees(root, [staging]);
   }
 }
 
-async function* archiveFile(root: string, walked: WalkedEntry): AsyncGenerator<Uint8Array> {
-  const handle = await openWalked(root, walked);
+async function* archiveFile(walked: WalkedEntry): AsyncGenerator<Uint8Array> {
+  const handle = await openWalked(walked);
   if (handle === null) return;
   try {
     const { size } = await handle.stat();
@@ -70,14 +74,9 @@ async function* archiveFile(root: string, walked: WalkedEntry): AsyncGenerator<U
 }
 
 /** Null when the file has vanished or turned into something else since it was seen. */
-async function openWalked(root: string, { parts }: WalkedEntry): Promise<FileHandle | null> {
+async function openWalked({ path }: WalkedEntry): Promise<FileHandle | null> {
   try {
-    const directory = await openConfined(root, parts.slice(0, -1), { create: false });
-    try {
-      return await openRegularFile(join(directory.path, parts.at(-1) ?? ''));
-    } finally {
-      await directory.close();
-    }
+    return await openRegularFile(path);
   } catch (error) {
     if (error instanceof RuntimeFault) return null;
     throw error;
@@ -86,40 +85,43 @@ async function openWalked(root: string, { parts }: WalkedEntry): Promise<FileHan
 
 async function unpack(staging: string, source: AsyncIterable<Uint8Array>, room: number): Promise<void> {
   const directories: TarEntry[] = [];
+  const descent = await createDescent(staging);
   let total = 0;
   let count = 0;
-  for await (const item of readTar(source)) {
-    count += 1;
-    total += item.entry.size;
-    if (total > room)
-      throw new RuntimeFault(413, 'workspace_full', 'the archive is larger than the workspace');
-    if (count > maxEntries) throw archiveInvalid(`it has more than ${maxEntries} entries`);
-    await unpackEntry(staging, item);
-    if (item.entry.type === 'directory') directories.push(item.entry);
+  try {
+    for await (const item of readTar(source)) {
+      count += 1;
+      total += item.entry.size;
+      if (total > room)
+        throw new RuntimeFault(413, 'workspace_full', 'the archive is larger than the workspace');
+      if (count > maxEntries) throw archiveInvalid(`it has more than ${maxEntries} entries`);
+      await unpackEntry(descent, item);
+      if (item.entry.type === 'directory') directories.push(item.entry);
+    }
+    // Writing into a folder changes its time, so folders get theirs when all is in place, the deepest first.
+    for (const { path, modifiedSeconds } of directories.reverse()) {
+      await utimes(`${await descent.enter(parseWorkspacePath(path))}/.`, modifiedSeconds, modifiedSeconds);
+    }
+  } finally {
+    await descent.close();
   }
-  // Writing into a folder changes its time, so folders get theirs when all is in place, the deepest first.
-  for (const entry of directories.reverse()) await setTimes(staging, entry);
 }
 
-async function unpackEntry(staging: string, { entry, content }: ReadTarEntry): Promise<void> {
+async function unpackEntry(descent: Descent, { entry, content }: ReadTarEntry): Promise<void> {
   const parts = parseWorkspacePath(entry.path);
-  const name = parts.at(-1) ?? '';
   if (entry.type === 'directory') {
-    await (await openConfined(staging, parts, { create: true })).close();
+    await descent.enter(parts);
     return;
   }
   if (entry.type === 'link' && !linkStaysInside(parts, entry.target)) {
     throw archiveInvalid('a link leads out of the workspace');
   }
-  const directory = await openConfined(staging, parts.slice(0, -1), { create: true });
+  const path = join(await descent.enter(parts.slice(0, -1)), parts.at(-1) ?? '');
   try {
-    const path = join(directory.path, name);
     if (entry.type === 'link') await symlink(entry.target, path);
     else await unpackFile(path, entry, content);
   } catch (error) {
     throw errnoOf(error) === 'EEXIST' ? archiveInvalid('a name is in it twice') : error;
-  } finally {
-    await directory.close();
   }
 }
 
@@ -131,15 +133,6 @@ async function unpackFile(path: string, entry: TarEntry, content: AsyncIterable<
     await handle.utimes(entry.modifiedSeconds, entry.modifiedSeconds);
   } finally {
     await handle.close();
-  }
-}
-
-async function setTimes(staging: string, entry: TarEntry): Promise<void> {
-  const directory = await openConfined(staging, parseWorkspacePath(entry.path), { create: false });
-  try {
-    await utimes(`${directory.path}/.`, entry.modifiedSeconds, entry.modifiedSeconds);
-  } finally {
-    await directory.close();
   }
 }
 

@@ -1,7 +1,8 @@
 import { RuntimeFault } from './faults.ts';
 import { reservedPrefix } from './protocol.ts';
 
-const maxPathBytes = 1_024;
+/** A longer path cannot be asked for, listed or kept. */
+export const maxPathBytes = 1_024;
 const maxNameBytes = 255;
 
 /**

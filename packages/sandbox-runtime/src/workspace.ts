@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { chmod, type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ConfinedDirectory, openConfined } from './confined-directory.ts';
 import { errnoOf, RuntimeFault } from './faults.ts';
 import { reservedPrefix, type WorkspaceEntry } from './protocol.ts';
+import { removeTrees } from './remove-trees.ts';
 import { parseWorkspacePath } from './workspace-path.ts';
 import { walkWorkspace } from './workspace-walk.ts';
 
@@ -49,8 +50,8 @@ export async function readWorkspaceFile(root: string, path: string): Promise<Asy
 /** Removes a file, a link or a folder with all it holds; harmless when there is none. */
 export async function deleteWorkspaceFile(root: string, path: string): Promise<void> {
   const parts = parseWorkspacePath(path);
-  const removed = inDirectory(root, parts.slice(0, -1), { create: false }, (directory) =>
-    rm(join(directory.path, parts.at(-1) ?? ''), { force: true, recursive: true }),
+  const removed = inDirectory(root, parts.slice(0, -1), { create: false, change: true }, (directory) =>
+    removeTrees(root, [join(directory.path, parts.at(-1) ?? '')]),
   );
   await removed.catch((error: unknown) => {
     if (!(error instanceof RuntimeFault && error.code === 'file_missing')) throw error;
@@ -84,16 +85,23 @@ export async function isWorkspaceFile(root: string, path: string): Promise<boole
   }
 }
 
-/** Opens a regular file without following a link and without waiting on a pipe. */
-export async function openRegularFile(path: string): Promise<FileHandle> {
+/** Opens a regular file without following a link and without waiting on a pipe. One that is closed is opened up. */
+export async function openRegularFile(path: string | Buffer): Promise<FileHandle> {
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-  const handle = await open(path, flags).catch((error: unknown) => {
-    const code = errnoOf(error);
-    if (code === 'ENOENT') throw new RuntimeFault(404, 'file_missing', 'there is no such file');
-    if (code === 'ELOOP' || code === 'ENXIO') throw refused('it is not a regular file');
-    if (code === 'EACCES') throw refused('the file cannot be read');
-    throw error;
-  });
+  const openUp = async (error: unknown) => {
+    if (errnoOf(error) !== 'EACCES') throw error;
+    await chmod(path, 0o600);
+    return open(path, flags);
+  };
+  const handle = await open(path, flags)
+    .catch(openUp)
+    .catch((error: unknown) => {
+      const code = errnoOf(error);
+      if (code === 'ENOENT') throw new RuntimeFault(404, 'file_missing', 'there is no such file');
+      if (code === 'ELOOP' || code === 'ENXIO') throw refused('it is not a regular file');
+      if (code === 'EACCES' || code === 'EPERM') throw refused('the file cannot be read');
+      throw error;
+    });
   if ((await handle.stat()).isFile()) return handle;
   await handle.close();
   throw refused('it is not a regular file');
@@ -118,7 +126,7 @@ async function writeDraft(draft: string, source: AsyncIterable<Uint8Array>, room
 async function inDirectory<T>(
   root: string,
   parts: readonly string[],
-  options: { readonly create: boolean },
+  options: { readonly create: boolean; readonly change?: boolean },
   work: (directory: ConfinedDirectory) => Promise<T>,
 ): Promise<T> {
   const directory = await openConfined(root, parts, options);

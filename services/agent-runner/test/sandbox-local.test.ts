@@ -1,7 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
@@ -239,6 +247,30 @@ describe('a session is lost, and said to be', () => {
     impostor.close();
     // Not left for the clean-up, which would take this very process for the runtime.
     writeFileSync(file, JSON.stringify({ ...endpoint, identity: 'of an earlier process' }));
+  });
+
+  it('when a program has put another folder in the place of its workspace, which is left alone', async () => {
+    const request = sandboxes.request();
+    const session = await sandboxes.driver().openSession(request);
+    const worth = mkdtempSync(join(sandboxes.directory, '..', 'swissbrain-worth-'));
+    try {
+      writeFileSync(join(worth, 'file'), 'of worth');
+      const code = `import { renameSync, symlinkSync } from 'node:fs'; const here = ${JSON.stringify(join(directoryOf(request), 'workspace'))};
+        renameSync(here, here + '.away'); symlinkSync(${JSON.stringify(worth)}, here);`;
+      await collect(session, { code });
+      for (const work of [
+        () => collect(session, { code: '1' }),
+        () => session.putFile('new', Buffer.from('x')),
+        () => session.deleteFile('file'),
+        () => session.restore(Buffer.alloc(1_024)),
+      ]) {
+        await expect(work()).rejects.toThrow('a program has moved its workspace away');
+      }
+      await session.close();
+      expect(readdirSync(worth)).toEqual(['file']);
+    } finally {
+      rmSync(worth, { recursive: true });
+    }
   });
 
   it('but not when it only takes its time: then it can be tried again', async () => {
