@@ -91,7 +91,8 @@ async function prepareOwn(command: string, progress: Progress, withNext: boolean
     env: {
       PATH: path,
       KUBECONFIG: inside,
-      SWISSBRAIN_CLUSTER_COMMAND: command,
+      // Tests run in a node's network; what starts and stops nodes belongs to this machine's own.
+      SWISSBRAIN_CLUSTER_COMMAND: `nsenter --target ${process.pid} --net --mount -- ${command}`,
       SWISSBRAIN_CLUSTER_IMAGES: names.join(','),
       SWISSBRAIN_CLUSTER_NEXT: next.join(','),
       // The address of the tests' own services as pods see them.

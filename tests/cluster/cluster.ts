@@ -1,5 +1,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { KubeConfig } from '@kubernetes/client-node';
@@ -18,7 +20,7 @@ const root = resolve(import.meta.dirname, '../..');
 /** The release that the tests of the cluster install. */
 const release = 'sbtest';
 export const sandboxNamespace = 'sbtest-sandbox-default';
-const smallNamespace = 'sbtest-sandbox-small';
+export const smallNamespace = 'sbtest-sandbox-small';
 const serviceNamespace = 'sbtest';
 const driverSecret = 'the sandbox secret of agent-runner on the cluster of tests';
 
@@ -117,6 +119,38 @@ export interface ClusterSandboxes {
   open(overrides?: Partial<OpenSession>, settings?: Partial<KubernetesSettings>): Promise<SandboxSession>;
   /** Ends every session and watch of these. */
   clear(): Promise<void>;
+}
+
+/** The settings of an agent-runner, as environment, that keeps its sandboxes on the cluster. */
+export async function runnerOnCluster(
+  directory: string,
+  overrides: Readonly<Record<string, string>> = {},
+): Promise<Record<string, string>> {
+  await installChart();
+  const file = join(directory, `kubeconfig-${randomUUID()}`);
+  await writeFile(file, (await runnerConfig()).exportConfig(), { mode: 0o600 });
+  return {
+    KUBECONFIG: file,
+    SANDBOX_DRIVER: 'kubernetes',
+    SANDBOX_IMAGE: imageOf('sandbox-node'),
+    SANDBOX_NAMESPACES: `default=${sandboxNamespace}`,
+    SANDBOX_INSTANCE: `test-${randomUUID().slice(0, 8)}`,
+    ...overrides,
+  };
+}
+
+/** True where the tests may stop nodes and the API server: on a cluster that is theirs alone. */
+export const mayBreakCluster = process.env.SWISSBRAIN_CLUSTER_COMMAND !== undefined;
+
+/** Breaks the cluster, or mends it. What this starts outlives the tests, so it gets nothing of their environment. */
+export async function breakCluster(
+  ...words: readonly ['node-kill' | 'node-start', string] | readonly ['api-stop' | 'api-start']
+): Promise<void> {
+  const [command = '', ...args] = (process.env.SWISSBRAIN_CLUSTER_COMMAND ?? '').split(' ');
+  const { PATH, HOME } = process.env;
+  const child = spawn(command, [...args, ...words], { stdio: 'ignore', env: { PATH, HOME } });
+  const [code] = await once(child, 'exit');
+  if (code !== 0) throw new Error(`the cluster could not ${words.join(' ')}: exit code ${code}`);
 }
 
 /** Sandboxes of a test file, under an instance of its own. */

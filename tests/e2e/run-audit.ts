@@ -16,6 +16,7 @@ interface Reservation {
 export async function waitUntilSettled(
   stack: Pick<WholeStack, 'query'>,
   runId: string,
+  timeoutMs = 90_000,
 ): Promise<Reservation> {
   return waitFor(
     async () => {
@@ -25,7 +26,7 @@ export async function waitUntilSettled(
       );
       return row?.state === 'settled' ? row : undefined;
     },
-    { describe: `run ${runId} to settle`, timeoutMs: 90_000 },
+    { describe: `run ${runId} to settle`, timeoutMs },
   );
 }
 
