@@ -1,17 +1,7 @@
 import { buffer } from 'node:stream/consumers';
 import { expect } from 'vitest';
 import type { SandboxError } from '../src/sandbox/errors.ts';
-import {
-  endsAs,
-  exited,
-  fillsTheDisk,
-  outputOf,
-  outside,
-  refused,
-  type Stranger,
-  says,
-  shell,
-} from './stranger.ts';
+import { exited, fillsTheDisk, outputOf, outside, refused, type Stranger, says, shell } from './stranger.ts';
 
 // What strangers try with files and folders; see `stranger-cases.ts`.
 
