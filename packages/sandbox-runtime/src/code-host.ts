@@ -1,8 +1,9 @@
-import { lstat, mkdir, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openConfined } from './confined-directory.ts';
 import { RuntimeFault } from './faults.ts';
 import { findInterpreters, languageStatuses } from './interpreters.ts';
+import { namelessBytes } from './open-files.ts';
 import type { LocalProcessTree } from './process-tree.ts';
 import { type LocalProgram, type RunningProgram, startProgram } from './program.ts';
 import {
@@ -40,7 +41,10 @@ export interface CodeHost {
   prepare(executionId: string, request: ExecutionRequest): Promise<PreparedProgram>;
   /** Removes what `prepare` laid into the workspace. */
   cleanUp(executionId: string): Promise<void>;
+  /** Bytes of the workspace. */
   usage(): Promise<number>;
+  /** Bytes that an execution takes on disk beside it: temporary files of all, and what it holds open without a name. */
+  usageBeside(executionId: string): Promise<number>;
   writeFile(
     path: string,
     source: AsyncIterable<Uint8Array>,
@@ -80,7 +84,7 @@ export interface CodeHostOptions {
 export async function createLocalCodeHost(options: CodeHostOptions): Promise<CodeHost> {
   const { workspace, scratch, instance } = options;
   const interpreters = findInterpreters(options.searchPath, options.container?.node ?? process.execPath);
-  const running = new Set<LocalProcessTree>();
+  const running = new Map<string, LocalProcessTree>();
   await mkdir(workspace, { recursive: true, mode: 0o700 });
   await mkdir(scratch, { recursive: true, mode: 0o700 });
   const inPlace = await placeOf(workspace);
@@ -110,7 +114,7 @@ export async function createLocalCodeHost(options: CodeHostOptions): Promise<Cod
       return {
         start(onOutput) {
           const started = startProgram(program, onOutput);
-          return options.container ? aloneWith(running, started) : started;
+          return follow(running, executionId, started, options.container !== undefined);
         },
       };
     },
@@ -119,6 +123,11 @@ export async function createLocalCodeHost(options: CodeHostOptions): Promise<Cod
       await removeTrees(workspace, files);
     },
     usage: () => workspaceUsage(workspace),
+    async usageBeside(executionId) {
+      const devices = new Set([(await stat(workspace)).dev, (await stat(scratch)).dev]);
+      const pids = running.get(executionId)?.pids() ?? [];
+      return (await workspaceUsage(scratch)) + (await namelessBytes(pids, devices));
+    },
     writeFile: (path, source, room) => writeWorkspaceFile(workspace, path, source, room),
     readFile: (path) => readWorkspaceFile(workspace, path),
     deleteFile: (path) => deleteWorkspaceFile(workspace, path),
@@ -131,6 +140,7 @@ export async function createLocalCodeHost(options: CodeHostOptions): Promise<Cod
     prepare: (id, request) => inPlace().then(() => host.prepare(id, request)),
     cleanUp: (id) => inPlace().then(() => host.cleanUp(id)),
     usage: () => inPlace().then(() => host.usage()),
+    usageBeside: (id) => host.usageBeside(id),
     writeFile: (path, source, room) => inPlace().then(() => host.writeFile(path, source, room)),
     readFile: (path) => inPlace().then(() => host.readFile(path)),
     deleteFile: (path) => inPlace().then(() => host.deleteFile(path)),
@@ -159,15 +169,20 @@ async function placeOf(workspace: string): Promise<() => Promise<void>> {
   };
 }
 
-/** In a container of its own nothing may outlive the programs that are still running. */
-function aloneWith(running: Set<LocalProcessTree>, program: LocalProgram): RunningProgram {
+/** Knows a program's processes while it runs. In a container of its own nothing may outlive those still running. */
+function follow(
+  running: Map<string, LocalProcessTree>,
+  executionId: string,
+  program: LocalProgram,
+  alone: boolean,
+): RunningProgram {
   const { tree } = program;
   if (tree === null) return program;
-  running.add(tree);
+  running.set(executionId, tree);
   const clear = async () => {
     const end = await program.ended;
-    running.delete(tree);
-    await killStrays(() => [...running]);
+    running.delete(executionId);
+    if (alone) await killStrays(() => [...running.values()]);
     return end;
   };
   return { ...program, ended: clear() };

@@ -40,7 +40,7 @@ export function judgeEnd(
     case 'processes':
       return { reason, message: 'the limit on processes was reached' };
     case 'disk':
-      return { reason, message: 'the workspace is full' };
+      return { reason, message: 'the disk is full: the workspace, or temporary files beside it' };
     case 'killed':
       return { reason, message: 'it was stopped' };
     case 'lost':

@@ -14,6 +14,7 @@ export interface RunOptions {
   readonly graceMs: number;
   readonly watch: Omit<WatchLimits, 'memoryMb'>;
   start(onOutput: (stream: OutputStream, data: Buffer) => void): RunningProgram;
+  /** Of the workspace or of what lies beside it, whichever is more: each may take as much. */
   diskUsage(): Promise<number>;
 }
 

@@ -149,7 +149,7 @@ function launch(
     graceMs,
     watch: { processes: maxProcesses, diskMb },
     start,
-    diskUsage: () => host.usage(),
+    diskUsage: async () => Math.max(await host.usage(), await host.usageBeside(id)),
   });
   const settle = async (): Promise<ExecutionRecord> => {
     const record = await running.finished;

@@ -37,6 +37,10 @@ export function createRemoteCodeHost(link: CodeLink): CodeHost {
       await ask({ op: 'clean_up', execution_id: executionId });
     },
     usage: () => orClosing(ask({ op: 'usage' }).then((answer) => sizeIn(fieldsOf(answer).bytes))),
+    usageBeside(executionId) {
+      const asked = ask({ op: 'usage_beside', execution_id: executionId });
+      return orClosing(asked.then((answer) => sizeIn(fieldsOf(answer).bytes)));
+    },
     writeFile(path, source, room) {
       const written = upload(link.open({ op: 'write_file', path, room }), source);
       return orClosing(written.then((answer) => ({ size: sizeIn(fieldsOf(answer).size) })));

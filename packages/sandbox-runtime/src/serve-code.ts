@@ -9,7 +9,7 @@ import type { ServedRequest } from './serve-link.ts';
 type CodeRequest =
   | { readonly op: 'languages' | 'usage' | 'list' | 'archive' }
   | { readonly op: 'prepare'; readonly execution_id: string; readonly request: ExecutionRequest }
-  | { readonly op: 'start' | 'clean_up'; readonly execution_id: string }
+  | { readonly op: 'start' | 'clean_up' | 'usage_beside'; readonly execution_id: string }
   | { readonly op: 'write_file'; readonly path: string; readonly room: number }
   | { readonly op: 'read_file' | 'delete_file'; readonly path: string }
   | { readonly op: 'restore'; readonly room: number };
@@ -30,6 +30,8 @@ export function createCodeServer(host: CodeHost): (served: ServedRequest) => Pro
         return { statuses: await host.languages() };
       case 'usage':
         return { bytes: await host.usage() };
+      case 'usage_beside':
+        return { bytes: await host.usageBeside(request.execution_id) };
       case 'prepare':
         prepared.set(request.execution_id, await host.prepare(request.execution_id, request.request));
         return null;

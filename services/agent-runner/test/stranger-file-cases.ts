@@ -1,7 +1,17 @@
 import { buffer } from 'node:stream/consumers';
 import { expect } from 'vitest';
 import type { SandboxError } from '../src/sandbox/errors.ts';
-import { exited, fillsTheDisk, outputOf, outside, refused, type Stranger, says, shell } from './stranger.ts';
+import {
+  endsAs,
+  exited,
+  fillsTheDisk,
+  outputOf,
+  outside,
+  refused,
+  type Stranger,
+  says,
+  shell,
+} from './stranger.ts';
 
 // What strangers try with files and folders; see `stranger-cases.ts`.
 
@@ -120,6 +130,23 @@ export const inFiles: readonly Stranger[] = [
       for (let i = 0; i < 120; i += 1) writeFileSync('.swissbrain-mine/' + i, piece);
       setInterval(() => {}, 1000);`,
     ...fillsTheDisk,
+  },
+  {
+    tries: 'fills the folder of temporary files is ended as one that fills the disk',
+    code: `import { mkdirSync, writeFileSync } from 'node:fs'; const piece = Buffer.alloc(1 << 20, 1);
+      const fill = process.env.TMPDIR + '/fill'; mkdirSync(fill);
+      for (let i = 0; i < 80; i += 1) writeFileSync(fill + '/' + i, piece);
+      setInterval(() => {}, 1000);`,
+    ...fillsTheDisk,
+  },
+  {
+    tries: 'fills the disk with files that it has removed and holds open is ended as one that fills the disk',
+    code: `import { openSync, rmSync, writeSync } from 'node:fs'; const piece = Buffer.alloc(1 << 20, 1);
+      for (const name of ['one.bin', process.env.TMPDIR + '/two.bin']) {
+        const file = openSync(name, 'w'); rmSync(name); for (let i = 0; i < 40; i += 1) writeSync(file, piece); }
+      setInterval(() => {}, 1000);`,
+    request: { limits: { wallMs: 20_000 } },
+    expects: endsAs('disk', /full/),
   },
   {
     tries: 'makes pipes and sockets where files are expected keeps nobody waiting',

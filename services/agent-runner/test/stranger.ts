@@ -63,6 +63,8 @@ export const fillsTheDisk = {
   request: { limits: { wallMs: 20_000 } },
   endsOthers: 'disk',
   expects: endsAs('disk', /full/),
-  makesRoom: shell('chmod -R u+rwx ./shut; rm -rf ./bad* ./shut ./link* ./one ./.swissbrain-mine'),
+  makesRoom: shell(
+    'chmod -R u+rwx ./shut; rm -rf ./bad* ./shut ./link* ./one ./.swissbrain-mine "$TMPDIR/fill"',
+  ),
 } as const;
 export const refused = (code: string) => ({ fault: 'user', code });
