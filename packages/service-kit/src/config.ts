@@ -32,6 +32,11 @@ export const baseConfigSchema = z.object({
   NATS_STREAM_MAX_BYTES: z.coerce.number().int().min(-1).default(-1),
   NATS_STREAM_REPLICAS: z.coerce.number().int().min(1).max(5).default(1),
   REDIS_URL: z.url({ protocol: /^rediss?$/ }),
+  /**
+   * A connection to Redis that owes an answer for so long is given up for a new one: its server may have vanished
+   * without a word. Workers without work hear from Redis every 5 s.
+   */
+  REDIS_TIMEOUT_MS: milliseconds.min(6_000).default(15_000),
   /** Keeps the queues of several installations on one Redis apart. */
   JOBS_PREFIX: z
     .string()

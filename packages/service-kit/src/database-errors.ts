@@ -25,7 +25,8 @@ const networkCodes = new Set([
   'ENOENT',
 ]);
 /** pg gives these no code. */
-const lostConnection = /^(Connection terminated|Client has encountered a connection error|timeout e)/;
+const lostConnection =
+  /^(Connection terminated|Client has encountered a connection error|timeout e|Query read timeout)/;
 
 /**
  * Failures of the infrastructure become an `AppError` with retry `later`; everything else, such as a

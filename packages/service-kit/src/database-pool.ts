@@ -30,6 +30,9 @@ function bigintArray(text: string): (bigint | null)[] {
   return parse(text).map((value) => (value === null ? null : BigInt(value)));
 }
 
+/** So much later than the server's own limit an answer may come. */
+const answerGraceMs = 5_000;
+
 /** The pool of a service. Connections pipeline: statements go out without waiting for the answers before them. */
 export function createPool(service: string, config: BaseConfig, log: Logger): Pool {
   const role = config.DATABASE_SESSION_ROLE;
@@ -43,6 +46,8 @@ export function createPool(service: string, config: BaseConfig, log: Logger): Po
     maxLifetimeSeconds: 1_800,
     keepAlive: true,
     statement_timeout: config.DATABASE_STATEMENT_TIMEOUT_MS,
+    // The server ends what takes too long; this is for a server that has vanished without a word.
+    query_timeout: config.DATABASE_STATEMENT_TIMEOUT_MS + answerGraceMs,
     idle_in_transaction_session_timeout: config.DATABASE_STATEMENT_TIMEOUT_MS,
     types: typeParsers,
     ...(role === undefined

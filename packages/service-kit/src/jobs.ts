@@ -67,7 +67,8 @@ const safe = (text: string) => text.replaceAll(':', '.');
 
 /** Jobs of a service; queues of different services never meet, though they share a Redis. */
 export function createJobs(service: ServiceName, config: BaseConfig, log: Logger, clock: Clock): OpenJobs {
-  const producer = new Redis(config.REDIS_URL, { maxRetriesPerRequest: 2, retryStrategy: retryDelay });
+  const patience = { retryStrategy: retryDelay, socketTimeout: config.REDIS_TIMEOUT_MS };
+  const producer = new Redis(config.REDIS_URL, { maxRetriesPerRequest: 2, ...patience });
   producer.on('error', (error) => log.warn({ reason: describeError(error) }, 'Redis cannot be reached'));
   const queues = new Map<string, Queue>();
   const workers: Worker[] = [];
@@ -107,13 +108,13 @@ export function createJobs(service: ServiceName, config: BaseConfig, log: Logger
           clock,
         });
       const worker = new Worker(name, process, {
-        connection: { url: config.REDIS_URL, maxRetriesPerRequest: null, retryStrategy: retryDelay },
+        connection: { url: config.REDIS_URL, maxRetriesPerRequest: null, ...patience },
         prefix,
         concurrency: options.concurrency,
         lockDuration: options.lockMs ?? defaultLockMs,
         maxStalledCount,
       });
-      worker.on('error', (error) => log.debug({ queue: name, reason: describeError(error) }, 'worker error'));
+      worker.on('error', (error) => log.warn({ queue: name, reason: describeError(error) }, 'a worker of a queue has trouble'));
       worker.on('lockRenewalFailed', (ids) => {
         for (const id of ids) worker.cancelJob(id, 'the lock of the job was lost');
       });

@@ -3,6 +3,7 @@ import { afterCommit, createDatabase, type Database } from '@swissbrain/service-
 import { AppError } from '@swissbrain/service-kit/errors';
 import { createTestDatabase, type TestDatabase } from '@swissbrain/testkit/database';
 import { serviceEnvironment } from '@swissbrain/testkit/environment';
+import { startFreezingProxy } from '@swissbrain/testkit/freezing-proxy';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { baseConfigSchema, parseConfig } from '../src/config.ts';
@@ -210,6 +211,29 @@ describe('failures of the infrastructure', () => {
     });
     await expect(cut).rejects.toMatchObject({ code: 'database_unavailable', retry: 'later' });
     expect(await database.serviceStatement(count)).toEqual([{ n: 0n }]);
+  });
+
+  it('are retry later: a server that has vanished without a word, and new connections are made', async () => {
+    const unused = { url: 'redis://127.0.0.1:1' };
+    const environment = serviceEnvironment('credits', { database: clone, nats: unused, redis: unused });
+    const proxy = await startFreezingProxy(environment.DATABASE_URL ?? '');
+    const given = { DATABASE_URL: proxy.url, DATABASE_STATEMENT_TIMEOUT_MS: '500', DATABASE_POOL_SIZE: '1' };
+    const config = parseConfig(baseConfigSchema, { ...environment, ...given });
+    const far = createDatabase({ service: 'credits', config, log: quietLog });
+    try {
+      for (const ask of [
+        () => far.serviceStatement(count),
+        () => far.withService((tx) => count.execute(tx)),
+      ]) {
+        await ask();
+        proxy.freeze();
+        await expect(ask()).rejects.toMatchObject({ code: 'database_unavailable', retry: 'later' });
+        await ask();
+      }
+    } finally {
+      await far.close();
+      await proxy.stop();
+    }
   });
 
   it('are retry later: the statement timeout', async () => {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { AppError } from '@swissbrain/service-kit/errors';
 import { createJobs, type JobDefinition, type OpenJobs } from '@swissbrain/service-kit/jobs';
+import { startFreezingProxy } from '@swissbrain/testkit/freezing-proxy';
 import { startTestRedis } from '@swissbrain/testkit/redis';
 import type { TestServer } from '@swissbrain/testkit/server';
 import { waitFor } from '@swissbrain/testkit/wait';
@@ -31,11 +32,12 @@ afterEach(async () => {
   for (const jobs of opened.splice(0)) await jobs.close();
 });
 
-function open(): OpenJobs {
+function open(url = redis.url): OpenJobs {
   const config = parseConfig(baseConfigSchema, {
     DATABASE_URL: 'postgres://unused',
     NATS_URL: 'nats://unused',
-    REDIS_URL: redis.url,
+    REDIS_URL: url,
+    REDIS_TIMEOUT_MS: '6000',
     AUTH_JWT_SECRET: 'x'.repeat(32),
   });
   const jobs = createJobs('credits', config, quietLog, systemClock);
@@ -52,6 +54,32 @@ describe('jobs', () => {
     await waitFor(() => done.length === 5);
     expect(done.toSorted()).toEqual([1, 2, 3, 4, 5]);
   });
+
+  it('go on over new connections when Redis has vanished without a word', async () => {
+    const proxy = await startFreezingProxy(redis.url);
+    try {
+      const jobs = open(proxy.url);
+      const done: number[] = [];
+      jobs.work(count, { concurrency: 2 }, async ({ n }) => void done.push(n));
+      await jobs.add(count, { n: 1 });
+      await waitFor(() => done.length === 1);
+      proxy.freeze();
+      await waitFor(
+        async () => {
+          // Adding says so while its own connection is the dead one.
+          const added = await jobs.add(count, { n: 2 }, { jobId: 'again' }).then(
+            () => true,
+            (error: unknown) => !(error instanceof AppError && error.code === 'queue_unavailable'),
+          );
+          return added && done.includes(2);
+        },
+        { describe: 'the worker to take jobs again', timeoutMs: 60_000 },
+      );
+    } finally {
+      for (const jobs of opened.splice(0)) await jobs.close();
+      await proxy.stop();
+    }
+  }, 90_000);
 
   it('are not added twice while one of the same id waits, and can be added again afterwards', async () => {
     const jobs = open();
