@@ -114,7 +114,9 @@ export function createJobs(service: ServiceName, config: BaseConfig, log: Logger
         lockDuration: options.lockMs ?? defaultLockMs,
         maxStalledCount,
       });
-      worker.on('error', (error) => log.warn({ queue: name, reason: describeError(error) }, 'a worker of a queue has trouble'));
+      worker.on('error', (error) =>
+        log.warn({ queue: name, reason: describeError(error) }, 'a worker of a queue has trouble'),
+      );
       worker.on('lockRenewalFailed', (ids) => {
         for (const id of ids) worker.cancelJob(id, 'the lock of the job was lost');
       });
