@@ -55,9 +55,12 @@ const keyHeader = {
 };
 
 /** Adds what all routes have: problems for answers, and a key on what may be sent twice. */
-function describeCommon<D extends { schema: FastifySchema }>(document: D, method: string | string[]): D {
+function describeCommon<D extends { schema: FastifySchema | undefined }>(
+  document: D,
+  method: string | string[],
+): D {
   const { schema } = document;
-  if (schema.hide === true) return document;
+  if (!schema || schema.hide === true) return document;
   Object.assign(schema, { response: { ...(schema.response as object | undefined), default: failure } });
   if (method === 'POST') {
     const { properties = {} } = (schema.headers ?? {}) as { properties?: object };

@@ -259,6 +259,13 @@ describe('operation', () => {
     expect(
       body.paths['/v1/me'].get.responses['200'].content['application/json'].schema.properties.id,
     ).toMatchObject({ type: 'string', format: 'uuid' });
+    const { post } = body.paths['/v1/orders'];
+    expect(post.parameters).toContainEqual(
+      expect.objectContaining({ in: 'header', name: 'idempotency-key', required: false }),
+    );
+    expect(post.responses.default.content['application/problem+json'].schema).toEqual({
+      $ref: '#/components/schemas/Problem',
+    });
     expect(body.paths['/v1/orders'].post.requestBody.content['application/json'].schema.required).toEqual([
       'item',
     ]);
