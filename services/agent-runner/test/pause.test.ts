@@ -78,6 +78,21 @@ describe('a pause', () => {
     ]);
   });
 
+  it('that the worker has not heard of lets nothing begin either', async () => {
+    const run = await user.create(
+      playbookOf([gateStep('slow', 'unheard-pause'), { ...gateStep('after', 'pass'), needs: ['slow'] }]),
+    );
+    await begun('unheard-pause');
+    await runner.database.query(
+      `update public.agent_runs set pause_requested_at = clock_timestamp(), pause_reason = 'user' where id = $1`,
+      [run.id],
+    );
+    gate.open('unheard-pause');
+    expect(await inState(run.id, 'paused')).toMatchObject({ steps: { completed: 1, open: 1 } });
+    expect((await act(run.id, 'resume')).body).toMatchObject({ status: 'queued' });
+    expect(await user.ended(run.id)).toMatchObject({ status: 'completed', attempt: 2 });
+  });
+
   it('of a pending and of a queued run keeps it from starting', async () => {
     runner.credits.onRequest = () => 'wait';
     const pending = await user.create(playbookOf([gateStep('a', 'pass')]));

@@ -3,8 +3,9 @@ import type { PlaybookStep } from '../domain/playbook.ts';
 import { abandonStep, completeStep, createProgress, type Progress } from '../domain/progress.ts';
 import { ReferenceProblem, resolveReferences } from '../domain/reference.ts';
 import { priceUsage } from '../domain/usage.ts';
+import { ClaimLost } from '../operations/claims.ts';
 import { ObjectStoreError } from '../storage/object-store.ts';
-import type { StepFinish } from '../store/advance.ts';
+import type { Advance, StepFinish } from '../store/advance.ts';
 import type { StepRow } from '../store/steps.ts';
 import { advance } from './advance.ts';
 import { type CallOutcome, callTool } from './call-tool.ts';
@@ -109,6 +110,33 @@ async function hasRoom(context: RunContext, step: Step): Promise<boolean> {
   }
 }
 
+/**
+ * Writes `change` and the starts of steps in one statement; returns those that were started. Once a pause has been
+ * answered no step begins: the statement then writes nothing, and is sent again without the starts.
+ */
+async function advanceAndStart(
+  execution: Execution,
+  change: Advance,
+  next: readonly Step[],
+): Promise<{ readonly written: Advance; readonly started: readonly Step[] }> {
+  const { context, progress } = execution;
+  if (next.length > 0) {
+    const events = [...change.events, ...next.map((step) => startedEvent(context.run, context.claim, step))];
+    const start = next.map((step) => step.stepId);
+    try {
+      const written = await advance(context, { ...change, start, events, unlessPausing: true });
+      return { written, started: next };
+    } catch (error) {
+      // Or the claim is gone: the statement without starts says so.
+      if (!(error instanceof ClaimLost)) throw error;
+    }
+    context.live.pausing = true;
+    for (const step of next) settleStep(context.budget, step.reserved, []);
+    progress.ready.unshift(...next.map(({ key }) => key));
+  }
+  return { written: await advance(context, change), started: [] };
+}
+
 async function startRaised(execution: Execution, steps: readonly Step[]): Promise<void> {
   const { context } = execution;
   for (const step of steps) {
@@ -118,9 +146,8 @@ async function startRaised(execution: Execution, steps: readonly Step[]): Promis
       continue;
     }
     step.reserved = setAside(context.budget, step.worstCase);
-    const events = [startedEvent(context.run, context.claim, step)];
-    await advance(context, { ...context.claim, start: [step.stepId], events });
-    launch(execution, step);
+    const { started } = await advanceAndStart(execution, { ...context.claim, events: [] }, [step]);
+    for (const begun of started) launch(execution, begun);
   }
 }
 
@@ -156,13 +183,12 @@ async function settle(execution: Execution, ended: Ended): Promise<void> {
     completeStep(progress, step.key);
   }
   const { fitting, raising } = chooseNext(execution);
-  const start = fitting.map((next) => next.stepId);
-  events.push(...fitting.map((next) => startedEvent(run, claim, next)));
   const { artifacts, workspace } = outcome;
-  const written = await advance(context, { ...claim, finish, start, skip, artifacts, workspace, events });
+  const change = { ...claim, finish, skip, artifacts, workspace, events };
+  const { written, started } = await advanceAndStart(execution, change, fitting);
   const stored = written.finish?.storedOutput ?? null;
   if (!failure) execution.outputs.set(step.key, { value: stored ? null : output, stored });
-  for (const next of fitting) launch(execution, next);
+  for (const next of started) launch(execution, next);
   await startRaised(execution, raising);
 }
 
@@ -173,9 +199,8 @@ async function begin(execution: Execution, rows: readonly StepRow[]): Promise<vo
   progress.ready.unshift(...interrupted);
   const { fitting, raising } = chooseNext(execution);
   if (fitting.length > 0) {
-    const events = fitting.map((step) => startedEvent(context.run, context.claim, step));
-    await advance(context, { ...context.claim, start: fitting.map((step) => step.stepId), events });
-    for (const step of fitting) launch(execution, step);
+    const { started } = await advanceAndStart(execution, { ...context.claim, events: [] }, fitting);
+    for (const step of started) launch(execution, step);
   }
   await startRaised(execution, raising);
 }

@@ -74,6 +74,8 @@ export interface Advance {
   readonly workspace?: NewArtifact | 'unkept' | null;
   readonly messages?: readonly NewMessage[];
   readonly events: readonly RunEvent[];
+  /** Nothing is written when a pause is on its way. */
+  readonly unlessPausing?: boolean;
 }
 
 /** One id is a case of its own: for a list the planner may prefer to read every step of the run. */
@@ -148,7 +150,9 @@ export function advanceStatement(advance: Advance): RawBuilder<{ run_seq: bigint
   const count = events.length;
   return sql<{ run_seq: bigint }>`with fence as (
     update public.agent_runs r set run_seq = r.run_seq + ${count}${keyPart}
-    where r.id = ${runId} and r.attempt = ${attempt} and r.status in ${liveStates} and r.cancel_requested_at is null
+    where r.id = ${runId} and r.attempt = ${attempt} and r.status in ${liveStates} and r.cancel_requested_at is null${
+      advance.unlessPausing ? sql` and r.pause_requested_at is null` : none
+    }
     returning r.id, r.user_id, r.root_run_id, r.run_seq)${finish ? finishPart(finish) : none}${
       start?.length ? startPart(start, attempt) : none
     }${insert ? insertPart(insert, attempt) : none}${skip?.length ? skipPart(skip) : none}${
