@@ -7,9 +7,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { tagsOf } from '../../scripts/dev-values.ts';
 import { auditRun, waitUntilSettled } from '../e2e/run-audit.ts';
-import { kubectl } from './cluster.ts';
+import { kubectl, mayBreakCluster } from './cluster.ts';
 import { installRelease, type Release, swissbrain } from './release.ts';
 import { type LoadReport, startLoad, untilFurther, withoutSandbox } from './release-load.ts';
+import { killNode, startNode, startRunOn } from './release-node.ts';
 
 let release: Release;
 /** Another one of the same name, which is removed when its tests have passed. */
@@ -170,6 +171,34 @@ describe.skipIf(process.env.SWISSBRAIN_FULL === undefined)('a node', () => {
       await kubectl('uncordon', node);
     }
     expect((await load.stop()).runs).toBeGreaterThanOrEqual(6);
+  });
+});
+
+describe.runIf(process.env.SWISSBRAIN_FULL !== undefined && mayBreakCluster)('the power of a node', () => {
+  it('is cut while it runs a sandbox: that run goes on in another, and no other is lost', async ({
+    annotate,
+  }) => {
+    // The other one carries what the cluster itself stands on.
+    const node = 'node-2';
+    const load = startLoad(release);
+    await untilFurther(load, 3);
+    const { runId, followed } = await startRunOn(release.clientOf(randomUUID()), node);
+    try {
+      await killNode(node);
+      await release.kubectl('wait', 'deployment', '--all', '--for=condition=Available', '--timeout=300s');
+      await untilFurther(load, 3);
+      const events = await followed;
+      const types = events.map(({ type }) => type);
+      expect(types).toContain('run.session_lost');
+      expect(types.at(-1)).toBe('run.completed');
+    } finally {
+      await startNode(node);
+    }
+    const report = await load.stop();
+    expect(report.runs).toBeGreaterThanOrEqual(6);
+    await waitUntilSettled(release, runId);
+    await auditRun(release, runId);
+    await annotate(inWords(report));
   });
 });
 
