@@ -1,5 +1,5 @@
 import createFetchClient from 'openapi-fetch';
-import { type Api, bodyOf } from './api.ts';
+import { type Api, bodyOf, given } from './api.ts';
 import type { CallOptions } from './runs.ts';
 import type { Transport } from './transport.ts';
 import type { DeadLetterDetail, DeadLetterPage, RedriveView } from './types.ts';
@@ -34,7 +34,7 @@ export function createDeadLetters({ fetch }: Transport, baseUrl: string): DeadLe
     get: (sequence, options) =>
       bodyOf(api.GET('/v1/admin/dead-letters/{sequence}', { params: at(sequence), ...options })),
     redrive: (sequence, { idempotencyKey, ...options } = {}) => {
-      const header = idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey };
+      const header = given({ 'idempotency-key': idempotencyKey });
       return bodyOf(
         api.POST('/v1/admin/dead-letters/{sequence}/redrive', {
           params: { ...at(sequence), header },

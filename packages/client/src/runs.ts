@@ -1,4 +1,4 @@
-import { type Api, bodyOf } from './api.ts';
+import { type Api, bodyOf, given } from './api.ts';
 import { defaultFollow, type FollowOptions, type FollowSettings, followRun } from './follow.ts';
 import type { paths as AgentRunner } from './generated/agent-runner.ts';
 import type { Transport } from './transport.ts';
@@ -63,15 +63,10 @@ export function createRuns(
     bodyOf(api.GET('/v1/runs/{id}', { params: pathOf(runId), ...options }));
 
   return {
-    create: (body, { idempotencyKey, ...options } = {}) =>
-      bodyOf(
-        api.POST('/v1/runs', {
-          ...(idempotencyKey === undefined
-            ? {}
-            : { params: { header: { 'idempotency-key': idempotencyKey } } }),
-          ...{ body, ...options },
-        }),
-      ),
+    create: (body, { idempotencyKey, ...options } = {}) => {
+      const header = given({ 'idempotency-key': idempotencyKey });
+      return bodyOf(api.POST('/v1/runs', { params: { header }, body, ...options }));
+    },
     get,
     list: (query = {}, options) => bodyOf(api.GET('/v1/runs', { params: { query }, ...options })),
     async *steps(runId, options) {

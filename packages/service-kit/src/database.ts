@@ -148,12 +148,17 @@ const begin: QueryConfig = { name: 'sb_begin', text: 'BEGIN' };
 
 /** As SET LOCAL, in one statement that is prepared once per connection for each set of names. */
 function settingStatement(settings: readonly Setting[]): QueryConfig {
-  return {
-    name: `sb_set_${settings.map(([name]) => name).join('_')}`,
-    text: `SELECT ${settings.map(([name], index) => `set_config('${name}', $${index + 1}, true)`).join(', ')}`,
-    values: settings.map(([, value]) => value),
-  };
+  const name = `sb_set_${settings.map(([setting]) => setting).join('_')}`;
+  let text = settingTexts.get(name);
+  if (text === undefined) {
+    const calls = settings.map(([setting], index) => `set_config('${setting}', $${index + 1}, true)`);
+    text = `SELECT ${calls.join(', ')}`;
+    settingTexts.set(name, text);
+  }
+  return { name, text, values: settings.map(([, value]) => value) };
 }
+/** There are as many as sets of names, a handful; each transaction asks for one. */
+const settingTexts = new Map<string, string>();
 
 /**
  * Settings and statements of a transaction, written to the socket at once; the rows of each statement.

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { bodyOf } from '@swissbrain/client/api';
+import { bodyOf, given } from '@swissbrain/client/api';
 import type { RunView } from '@swissbrain/client/types';
 import type { Command } from 'commander';
 import { type AddCommand, wholeNumber, writeJson, writeLines } from '../command.ts';
@@ -44,7 +44,7 @@ export const addForks: AddCommand = (program, context) => {
     .option('--from <step>', 'from this step on, by its number', wholeNumber)
     .action(async (id: string, { from, ...options }: FromOptions) => {
       const { client } = await connect(context);
-      const body = from === undefined ? {} : { from_step: from };
+      const body = given({ from_step: from });
       const call = { params: { path: { id } }, body, signal: context.signal };
       show(await bodyOf(client.api.agentRunner.POST('/v1/runs/{id}/retry', call)), options, context);
     });

@@ -1,4 +1,4 @@
-import { bodyOf } from '@swissbrain/client/api';
+import { bodyOf, given } from '@swissbrain/client/api';
 import { type AddCommand, writeJson, writeLines } from '../command.ts';
 import { connect } from '../connection.ts';
 import type { Context } from '../context.ts';
@@ -32,8 +32,7 @@ export const addQuestions: AddCommand = (program, context) => {
 
 async function list(id: string, { cursor, json }: Options, context: Context): Promise<void> {
   const { client } = await connect(context);
-  const query = cursor === undefined ? {} : { cursor };
-  const call = { params: { path: { id }, query }, signal: context.signal };
+  const call = { params: { path: { id }, query: given({ cursor }) }, signal: context.signal };
   const page = await bodyOf(client.api.agentRunner.GET('/v1/runs/{id}/questions', call));
   if (json) {
     writeJson(context, page);
@@ -56,15 +55,15 @@ async function list(id: string, { cursor, json }: Options, context: Context): Pr
 }
 
 async function give(
-  given: { readonly runId: string; readonly questionId: string; readonly answer: string },
+  reply: { readonly runId: string; readonly questionId: string; readonly answer: string },
   { json }: Options,
   context: Context,
 ): Promise<void> {
   const { client } = await connect(context);
   const question = await bodyOf(
     client.api.agentRunner.POST('/v1/runs/{id}/questions/{question_id}/answer', {
-      params: { path: { id: given.runId, question_id: given.questionId } },
-      body: { answer: jsonOrText(given.answer) },
+      params: { path: { id: reply.runId, question_id: reply.questionId } },
+      body: { answer: jsonOrText(reply.answer) },
       signal: context.signal,
     }),
   );
@@ -73,10 +72,10 @@ async function give(
 }
 
 /** What people type is text unless it is JSON: `approve`, `42`, `{"city":"Bern"}`. */
-function jsonOrText(given: string): unknown {
+function jsonOrText(text: string): unknown {
   try {
-    return JSON.parse(given);
+    return JSON.parse(text);
   } catch {
-    return given;
+    return text;
   }
 }

@@ -1,3 +1,4 @@
+import { jsonText } from '@swissbrain/service-kit/config-json';
 import { agentMode } from '@swissbrain/shared-schema/http/agent-runner';
 import { z } from 'zod';
 
@@ -68,18 +69,4 @@ export const modelConfig = z
 export type ModelConfig = z.infer<typeof modelConfig>;
 
 /** Reads the models from JSON text; every problem has its place, none a value. */
-export const modelConfigText = z.string().transform((text, context): ModelConfig => {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch {
-    // The parser's own words would quote the text, and with it keys.
-    context.addIssue({ code: 'custom', message: 'is not JSON' });
-    return z.NEVER;
-  }
-  const result = modelConfig.safeParse(parsed);
-  for (const { path, message } of result.error?.issues ?? []) {
-    context.addIssue({ code: 'custom', path, message });
-  }
-  return result.data ?? z.NEVER;
-});
+export const modelConfigText = jsonText(modelConfig);

@@ -66,7 +66,6 @@ export function registerMemoryRoutes(http: Http, database: Database, meaning: Me
         summary: 'Keep something under a key',
         description: 'Instead of what the key held before.',
         tags: ['memory'],
-        headers: z.object({ 'idempotency-key': z.string().optional() }).loose(),
         body: api.saveMemoryBody,
         response: { 201: api.memoryView },
       },

@@ -4,7 +4,6 @@ import { type Http, principalOf } from '@swissbrain/service-kit/http';
 import { runIdempotent } from '@swissbrain/service-kit/idempotency';
 import { toPage } from '@swissbrain/service-kit/page';
 import * as api from '@swissbrain/shared-schema/http/agent-runner';
-import { z } from 'zod';
 import { answerQuestion, type RunWakes, readQuestions } from '../operations/questions.ts';
 import { questionView } from './views.ts';
 
@@ -55,7 +54,6 @@ export function registerQuestionRoutes(http: Http, { database, wakes }: Question
           'The answer is one of the choices, or fits the schema, where the question has them; an approval takes `approve` ' +
           'or `deny`. The same answer again is harmless; another one, or one that comes too late, is refused with 409.',
         tags: ['questions'],
-        headers: z.object({ 'idempotency-key': z.string().optional() }).loose(),
         params: api.questionParams,
         body: api.answerBody,
         response: { 200: api.questionView },

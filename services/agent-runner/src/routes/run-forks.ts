@@ -2,7 +2,6 @@ import type { Database } from '@swissbrain/service-kit/database';
 import { type Http, principalOf } from '@swissbrain/service-kit/http';
 import { runIdempotent } from '@swissbrain/service-kit/idempotency';
 import * as api from '@swissbrain/shared-schema/http/agent-runner';
-import { z } from 'zod';
 import { createFork, prepareFork, readRecorded } from '../operations/fork-run.ts';
 import type { PrepareDeps } from '../operations/prepare-run.ts';
 import { openRecorded, replayRun } from '../operations/replay-run.ts';
@@ -40,7 +39,6 @@ export function registerForkRoutes(http: Http, deps: ForkRoutes): void {
         schema: {
           ...described,
           tags: ['runs'],
-          headers: z.object({ 'idempotency-key': z.string().optional() }).loose(),
           params: api.runParams,
           body: schema,
           response: { 201: api.runView },

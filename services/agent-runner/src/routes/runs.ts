@@ -3,7 +3,7 @@ import type { Database } from '@swissbrain/service-kit/database';
 import { type Http, principalOf } from '@swissbrain/service-kit/http';
 import { runIdempotent } from '@swissbrain/service-kit/idempotency';
 import * as api from '@swissbrain/shared-schema/http/agent-runner';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { createRun } from '../operations/create-run.ts';
 import { type PrepareDeps, prepareRun, readGivenFiles } from '../operations/prepare-run.ts';
 import { readArtifacts, readMessages, readRun, readRuns, readSteps } from '../operations/read-runs.ts';
@@ -30,7 +30,6 @@ function createRoute(http: Http, deps: RunRoutes): void {
           'Give a playbook or a goal. Everything that can be checked is checked before credits are held: a playbook that ' +
           'cannot run is refused with 422, and the problem names the step.',
         tags: ['runs'],
-        headers: z.object({ 'idempotency-key': z.string().optional() }).loose(),
         body: api.createRunBody,
         response: { 201: api.runView },
       },

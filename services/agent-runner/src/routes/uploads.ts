@@ -60,7 +60,6 @@ function uploadRoute(http: Http, { database, objects, limits }: UploadRoutes): v
           'The body is the content itself. Give the id to runs as an input, `{"artifact_id": …}`: they keep what they were ' +
           'given, an upload goes by itself after some days.',
         tags: ['artifacts'],
-        headers: z.object({ 'idempotency-key': z.string().optional() }).loose(),
         querystring: api.uploadQuery,
         consumes: ['application/octet-stream'],
         body: z.any().meta({ type: 'string', format: 'binary' }),

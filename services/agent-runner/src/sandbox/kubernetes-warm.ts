@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { V1Job, V1JobStatus } from '@kubernetes/client-node';
 import { systemClock } from '@swissbrain/service-kit/clock';
 import type { Logger } from '@swissbrain/service-kit/logger';
+import { startLoop } from '@swissbrain/service-kit/loop';
 import type { OpenSession, SessionBinding, SessionLimits } from './driver.ts';
 import { sandboxLost } from './errors.ts';
 import type { KubernetesApi } from './kubernetes-api.ts';
@@ -51,7 +51,6 @@ export function createWarmPool(options: WarmPoolOptions): WarmPool {
   const { settings, log } = options;
   const wanted = new Map<string, { readonly limits: SessionLimits; readonly askedAt: number }>();
   const stopping = new AbortController();
-  let resting = new AbortController();
 
   const round = async () => {
     for (const [pool, { limits, askedAt }] of wanted) {
@@ -59,15 +58,7 @@ export function createWarmPool(options: WarmPoolOptions): WarmPool {
       else await fill(options, limits, stopping.signal);
     }
   };
-  const upkeep = async () => {
-    while (!stopping.signal.aborted) {
-      resting = new AbortController();
-      await round().catch((error: unknown) => log.warn({ err: error }, 'warm sandboxes cannot be kept up'));
-      const signal = AbortSignal.any([stopping.signal, resting.signal]);
-      await delay(upkeepMs, undefined, { signal }).catch(() => undefined);
-    }
-  };
-  const running = settings.warmSessions > 0 ? upkeep() : Promise.resolve();
+  const upkeep = settings.warmSessions > 0 ? startLoop('warm sandboxes', log, upkeepMs, round) : undefined;
 
   return {
     async bind(request) {
@@ -80,12 +71,12 @@ export function createWarmPool(options: WarmPoolOptions): WarmPool {
         return await bindIdle(options, request, binding);
       } finally {
         // What was taken is made up for at once.
-        resting.abort();
+        upkeep?.wake();
       }
     },
     async stop() {
       stopping.abort();
-      await running;
+      await upkeep?.stop();
     },
   };
 }

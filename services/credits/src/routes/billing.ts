@@ -9,7 +9,6 @@ import { openCheckout, openPortal } from '../operations/open-billing.ts';
 import { receivePaymentEvent } from '../operations/receive-payment-event.ts';
 
 const tags = ['billing'];
-const headers = z.object({ 'idempotency-key': z.string().optional() }).loose();
 
 /** Adds what users buy with, and where the payment provider tells that they did. */
 export function serveBilling({ http }: Pick<Platform, 'http'>, payments: Payments): void {
@@ -17,7 +16,7 @@ export function serveBilling({ http }: Pick<Platform, 'http'>, payments: Payment
     '/v1/billing/checkout',
     {
       schema: {
-        ...{ tags, summary: 'Open a page on which to buy a tier', headers },
+        ...{ tags, summary: 'Open a page on which to buy a tier' },
         body: checkoutBody,
         response: { 200: billingPage },
       },
@@ -28,7 +27,7 @@ export function serveBilling({ http }: Pick<Platform, 'http'>, payments: Payment
     '/v1/billing/portal',
     {
       schema: {
-        ...{ tags, summary: 'Open a page on which to change or cancel what was bought', headers },
+        ...{ tags, summary: 'Open a page on which to change or cancel what was bought' },
         body: portalBody,
         response: { 200: billingPage },
       },

@@ -2,7 +2,7 @@ import { principalOf } from '@swissbrain/service-kit/http';
 import { idempotencyKeyOf } from '@swissbrain/service-kit/idempotency';
 import { operatorsOnly } from '@swissbrain/service-kit/operators';
 import { type AuditEntry, auditEntry } from '@swissbrain/shared-schema/http/credit-operators';
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { Operated, OperatorCall } from '../operations/operate-account.ts';
 import type { Reviewer } from '../operations/review-accounts.ts';
 import { toAuditEntry } from './operator-views.ts';
@@ -12,7 +12,6 @@ export { operatorsOnly };
 type Request = Parameters<typeof principalOf>[0];
 
 export const tags = ['operators'];
-const keyHeader = z.object({ 'idempotency-key': z.string().optional() }).loose();
 
 /** Options of a route that changes something and answers with the audit entry of it. */
 export function changes<Body extends z.ZodType, Params extends z.ZodType>(
@@ -21,7 +20,7 @@ export function changes<Body extends z.ZodType, Params extends z.ZodType>(
 ) {
   return {
     onRequest: operatorsOnly,
-    schema: { tags, summary, headers: keyHeader, body, params, response: { 200: auditEntry } },
+    schema: { tags, summary, body, params, response: { 200: auditEntry } },
   };
 }
 

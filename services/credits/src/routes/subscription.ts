@@ -7,7 +7,6 @@ import {
   subscriptionPatch,
   subscriptionView,
 } from '@swissbrain/shared-schema/http/credits';
-import { z } from 'zod';
 import {
   chooseSubscription,
   getSubscription,
@@ -17,7 +16,6 @@ import { changeTimeZone } from '../operations/set-time-zone.ts';
 
 const tags = ['account'];
 const path = '/v1/credits/subscription';
-const headers = z.object({ 'idempotency-key': z.string().optional() }).loose();
 
 /** Adds the routes about the caller's own subscription. */
 export function serveSubscription({ http, database }: Pick<Platform, 'http' | 'database'>): void {
@@ -49,7 +47,6 @@ export function serveSubscription({ http, database }: Pick<Platform, 'http' | 'd
         description:
           'A lower tier follows when the period ends; `free` cancels, the present tier takes a change back. A higher ' +
           'tier is bought, or given by an operator.',
-        headers,
         body: chooseTierBody,
         response: { 200: subscriptionView },
       },

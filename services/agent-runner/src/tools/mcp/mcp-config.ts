@@ -1,3 +1,4 @@
+import { jsonText } from '@swissbrain/service-kit/config-json';
 import { z } from 'zod';
 
 /** Where secrets of MCP servers come from: no other variable of the service can be named in `MCP_CONFIG`. */
@@ -48,21 +49,7 @@ export const mcpConfig = z.strictObject({
 export type McpConfig = z.infer<typeof mcpConfig>;
 
 /** Reads the servers from JSON text; every problem has its place, none a value. */
-export const mcpConfigText = z.string().transform((text, context): McpConfig => {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch {
-    // The parser's own words would quote the text.
-    context.addIssue({ code: 'custom', message: 'is not JSON' });
-    return z.NEVER;
-  }
-  const result = mcpConfig.safeParse(parsed);
-  for (const { path, message } of result.error?.issues ?? []) {
-    context.addIssue({ code: 'custom', path, message });
-  }
-  return result.data ?? z.NEVER;
-});
+export const mcpConfigText = jsonText(mcpConfig);
 
 /** Secrets by the name of their variable. */
 export type McpSecrets = Readonly<Record<string, string>>;
