@@ -22,19 +22,26 @@ interface Wish {
   readonly projects: readonly string[];
   readonly checks: boolean;
   readonly full: boolean;
+  /** The major version of the Postgres that tests start, where it is not the current one. */
+  readonly postgres: string | undefined;
   /** Passed on to vitest: names of files, `-t`. */
   readonly rest: readonly string[];
 }
 
 function readWish(): Wish {
   const { values, positionals } = parseArgs({
-    options: { full: { type: 'boolean', default: false }, project: { type: 'string', multiple: true } },
+    options: {
+      full: { type: 'boolean', default: false },
+      postgres: { type: 'string' },
+      project: { type: 'string', multiple: true },
+    },
     allowPositionals: true,
   });
   return {
     projects: values.project ?? usualProjects,
     checks: values.project === undefined && positionals.length === 0,
     full: values.full,
+    postgres: values.postgres,
     rest: positionals,
   };
 }
@@ -146,6 +153,7 @@ function testEnvironment(wish: Wish, place: ThrowAwayDir): NodeJS.ProcessEnv {
     TMPDIR: place.path,
     NODE_ENV: 'test',
     ...(wish.full ? { SWISSBRAIN_FULL: '1' } : {}),
+    ...(wish.postgres === undefined ? {} : { SWISSBRAIN_POSTGRES_RELEASE: wish.postgres }),
   };
 }
 

@@ -16,6 +16,17 @@ afterAll(async () => {
   await database.drop();
 });
 
+// A server that was given may be any that is supported.
+it.skipIf(process.env['TEST_DATABASE_URL'] !== undefined)(
+  'are tests of the release that was asked for',
+  async () => {
+    const [server] = await session.query(
+      `SELECT current_setting('server_version_num')::int / 10000 AS release`,
+    );
+    expect(server).toEqual({ release: Number(process.env['SWISSBRAIN_POSTGRES_RELEASE'] ?? 18) });
+  },
+);
+
 describe('partitions by month', () => {
   const lastMonths = `SELECT count(*)::int AS count FROM pg_partition_tree('event_outbox') WHERE isleaf`;
 

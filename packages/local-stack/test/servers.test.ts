@@ -21,6 +21,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  vi.unstubAllEnvs();
   await Promise.all(running.splice(0).map((server) => server.stop()));
   await place.remove();
 });
@@ -57,6 +58,21 @@ describe('Postgres', () => {
     const wrong = new URL(url);
     wrong.password = 'wrong';
     await expect(sql(wrong.href, 'SELECT 1')).rejects.toThrow('password authentication failed');
+  });
+
+  test.each([
+    [undefined, '18'],
+    ['15', '15'],
+  ])('is of the release that is asked for: %s', async (asked, release) => {
+    vi.stubEnv('SWISSBRAIN_POSTGRES_RELEASE', asked);
+    const { url } = await start();
+    const [row] = await sql<{ version: string }>(url, `SELECT current_setting('server_version') AS version`);
+    expect(row?.version.split('.')[0]).toBe(release);
+  });
+
+  test('names the releases there are where another is asked for', async () => {
+    vi.stubEnv('SWISSBRAIN_POSTGRES_RELEASE', '12');
+    await expect(start()).rejects.toThrow('SWISSBRAIN_POSTGRES_RELEASE is "12": there is 15, 18');
   });
 
   test('keeps its data and its password through a stop and a kill', async () => {
