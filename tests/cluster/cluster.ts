@@ -12,7 +12,7 @@ import {
 } from '@swissbrain/agent-runner/sandbox/kubernetes-driver';
 import type { KubernetesSettings } from '@swissbrain/agent-runner/sandbox/kubernetes-settings';
 import { createLogger } from '@swissbrain/service-kit/logger';
-import { createMetrics } from '@swissbrain/service-kit/metrics';
+import { createMetrics, type Registry } from '@swissbrain/service-kit/metrics';
 
 const run = promisify(execFile);
 const root = resolve(import.meta.dirname, '../..');
@@ -112,6 +112,8 @@ async function runnerConfig(): Promise<KubeConfig> {
 }
 
 export interface ClusterSandboxes {
+  /** Of all drivers of these. */
+  readonly metrics: Registry;
   driver(overrides?: Partial<KubernetesSettings>): KubernetesDriver;
   request(overrides?: Partial<OpenSession>): OpenSession;
   /** What a driver of these is made with. */
@@ -160,7 +162,9 @@ export async function createClusterSandboxes(): Promise<ClusterSandboxes> {
   const instance = `test-${randomUUID().slice(0, 8)}`;
   const drivers: KubernetesDriver[] = [];
   const log = createLogger({ service: 'test', level: 'silent' });
+  const metrics = createMetrics('test');
   const sandboxes: ClusterSandboxes = {
+    metrics,
     settings: (overrides = {}) => ({
       secret: driverSecret,
       namespaces: new Map([
@@ -180,7 +184,7 @@ export async function createClusterSandboxes(): Promise<ClusterSandboxes> {
     }),
     driver(overrides) {
       const settings = sandboxes.settings(overrides);
-      const driver = createKubernetesDriver(config, settings, { log, metrics: createMetrics('test') });
+      const driver = createKubernetesDriver(config, settings, { log, metrics });
       drivers.push(driver);
       return driver;
     },

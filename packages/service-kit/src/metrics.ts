@@ -34,15 +34,18 @@ export function gauge<L extends string>(
   return new Gauge({ name, help, labelNames: labels, registers: [registry] });
 }
 
-/** A histogram of seconds, or the one of that name that is there already. */
+/**
+ * A histogram of seconds, or the one of that name that is there already.
+ * @param buckets upper bounds; those of requests and statements where nothing else is said
+ */
 export function durations<L extends string>(
   registry: Registry,
   name: string,
   help: string,
   labels: readonly L[],
+  buckets: readonly number[] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30, 120],
 ): Histogram<L> {
   const existing = registry.getSingleMetric(name);
   if (existing instanceof Histogram) return existing as Histogram<L>;
-  const buckets = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30, 120];
-  return new Histogram({ name, help, labelNames: labels, buckets, registers: [registry] });
+  return new Histogram({ name, help, labelNames: labels, buckets: [...buckets], registers: [registry] });
 }

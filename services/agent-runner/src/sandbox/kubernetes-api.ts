@@ -14,8 +14,8 @@ import { SandboxError } from './errors.ts';
 
 /** What the driver asks of a cluster; each call is repeated where that may help. */
 export interface KubernetesApi {
-  /** Null when there is a Job of that name already. */
-  createJob(job: V1Job): Promise<V1Job | null>;
+  /** Null when there is a Job of that name already. `onAttempt` is told before each time it is asked for. */
+  createJob(job: V1Job, onAttempt?: () => void): Promise<V1Job | null>;
   readJob(namespace: string, name: string): Promise<V1Job | null>;
   /** With its pod and its Secret; harmless when there is none. */
   deleteJob(namespace: string, name: string): Promise<void>;
@@ -44,11 +44,11 @@ export function createKubernetesApi(config: KubeConfig): KubernetesApi {
   const podsOf = (job: string) => `batch.kubernetes.io/job-name=${job}`;
 
   return {
-    createJob: (job) =>
-      attempt(
-        () => batch.createNamespacedJob({ namespace: namespaceOf(job), body: job }, withDeadline()),
-        409,
-      ),
+    createJob: (job, onAttempt) =>
+      attempt(() => {
+        onAttempt?.();
+        return batch.createNamespacedJob({ namespace: namespaceOf(job), body: job }, withDeadline());
+      }, 409),
     readJob: (namespace, name) =>
       attempt(() => batch.readNamespacedJob({ namespace, name }, withDeadline()), 404),
     async deleteJob(namespace, name) {

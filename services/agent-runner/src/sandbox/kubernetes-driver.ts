@@ -1,7 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KubeConfig } from '@kubernetes/client-node';
-import { durations } from '@swissbrain/service-kit/metrics';
 import { z } from 'zod';
 import type { OpenSession, SandboxDriver } from './driver.ts';
 import { type Loss, SandboxError } from './errors.ts';
@@ -10,10 +9,12 @@ import {
   boundSelector,
   instanceSelector,
   labels,
+  longestSessionSeconds,
   namespaceFor,
   runtimePort,
   sessionJobName,
 } from './kubernetes-job.ts';
+import { createSessionPhases, type SessionClock, type SessionPhases } from './kubernetes-phases.ts';
 import { podStateOf } from './kubernetes-pod-state.ts';
 import { type SandboxPods, watchSandboxPods } from './kubernetes-pods.ts';
 import type { KubernetesSettings, KubernetesSurroundings } from './kubernetes-settings.ts';
@@ -44,12 +45,7 @@ export function createKubernetesDriver(
   const namespaces = [...new Set(settings.namespaces.values())];
   const api = createKubernetesApi(config);
   const pods = watchSandboxPods(config, namespaces, instanceSelector(settings), log);
-  const phases = durations(
-    metrics,
-    'sandbox_start_seconds',
-    'From asking for a session to each phase of it',
-    ['phase'],
-  );
+  const phases = createSessionPhases(metrics);
   const starting = new Map<string, Promise<string>>();
   const secretOf = (name: string) =>
     createHmac('sha256', settings.secret).update(`sandbox session ${name}`).digest('hex');
@@ -58,16 +54,14 @@ export function createKubernetesDriver(
   const pool = createWarmPool({ settings, api, pods, log, secretOf, knock });
 
   /** Gives a run a session of the pool or starts one for it. */
-  const open = async (request: OpenSession) => {
-    const startedAt = performance.now();
-    const onPhase = (phase: string) => phases.observe({ phase }, (performance.now() - startedAt) / 1_000);
-    const options = { settings, api, pods, secretOf, onPhase };
-    const bound = await pool.bind(request);
+  const open = async (request: OpenSession, clock: SessionClock) => {
+    const options = { settings, api, pods, secretOf };
+    const bound = await pool.bind(request, clock);
     if (bound === null) {
       const name = sessionJobName(request.runId, request.sessionNo);
-      return { name, address: await singleFlight(starting, name, () => startSessionPod(options, request)) };
+      const start = () => startSessionPod(options, request, clock);
+      return { name, address: await singleFlight(starting, name, start) };
     }
-    onPhase('bound');
     const namespace = namespaceFor(settings, request.limits);
     return { name: bound, address: await waitForPod(options, namespace, bound, request.signal) };
   };
@@ -78,26 +72,37 @@ export function createKubernetesDriver(
 
   return {
     async openSession(request) {
-      const startedAt = performance.now();
-      const { name, address } = await open(request);
+      // Its own name even where it is one of the pool: that is known from the start.
+      const key = sessionJobName(request.runId, request.sessionNo);
+      const clock = phases.clockOf(key);
+      const { name, address } = await open(request, clock);
       const namespace = namespaceFor(settings, request.limits);
       const whyGone = () => whySessionGone(api, pods, namespace, name);
       const client = createRuntimeClient({
         ...{ host: address, port: runtimePort, secret: secretOf(name), session: name, whyGone },
       });
       await untilReady(client, settings.startSeconds * 1_000, request.signal);
-      phases.observe({ phase: 'ready' }, (performance.now() - startedAt) / 1_000);
-      return createRuntimeSession(name, client, () => remove(name));
+      clock.reached('ready');
+      const end = async () => {
+        await remove(name);
+        phases.done(key);
+      };
+      return clock.watched(createRuntimeSession(name, client, end));
     },
     async removeSession(runId, sessionNo) {
-      await remove(sessionJobName(runId, sessionNo));
+      const key = sessionJobName(runId, sessionNo);
+      await remove(key);
+      phases.done(key);
       if (settings.warmSessions === 0) return;
       const selector = boundSelector(settings, runId, sessionNo);
       for (const namespace of namespaces)
         for (const { metadata } of await api.listJobs(namespace, selector))
           await api.deleteJob(namespace, metadata?.name ?? '');
     },
-    sweep: (isLive) => sweep(api, settings, namespaces, isLive),
+    async sweep(isLive) {
+      phases.forgetOlderThan(longestSessionSeconds(settings) * 1_000);
+      return sweep(api, settings, namespaces, phases, isLive);
+    },
     async stop() {
       await pool.stop();
       await pods.stop();
@@ -172,6 +177,7 @@ async function sweep(
   api: KubernetesApi,
   settings: KubernetesSettings,
   namespaces: readonly string[],
+  phases: SessionPhases,
   isLive: (runId: string, sessionNo: number) => Promise<boolean>,
 ): Promise<number> {
   let removed = 0;
@@ -185,8 +191,10 @@ async function sweep(
         if (marks[labels.warm] === 'idle' && isOld(settings, job)) await api.retireJob(job);
         continue;
       }
-      if (await isLive(runId, Number(marks[labels.session] ?? 1))) continue;
+      const sessionNo = Number(marks[labels.session] ?? 1);
+      if (await isLive(runId, sessionNo)) continue;
       await api.deleteJob(namespace, name);
+      phases.done(sessionJobName(runId, sessionNo));
       removed += 1;
     }
   }

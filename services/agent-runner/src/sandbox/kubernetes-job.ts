@@ -48,6 +48,11 @@ export function namespaceFor({ namespaces }: KubernetesSettings, { tier }: Sessi
   return namespaces.get(tier) ?? namespaces.get('default') ?? '';
 }
 
+/** No Job is older: its start and its life, and what the runtime takes to end it. */
+export function longestSessionSeconds({ startSeconds, lifetimeSeconds }: KubernetesSettings): number {
+  return startSeconds + lifetimeSeconds + 60;
+}
+
 /** The Job of a session: one pod, once, without a retry: whether code runs again is for the run to decide. */
 export function sessionJob(settings: KubernetesSettings, { runId, sessionNo, limits }: OpenSession): V1Job {
   const marks = { [labels.run]: runId, [labels.session]: String(sessionNo) };
@@ -98,7 +103,7 @@ function jobOf(
     spec: {
       backoffLimit: 0,
       podReplacementPolicy: 'Failed',
-      activeDeadlineSeconds: settings.startSeconds + settings.lifetimeSeconds + 60,
+      activeDeadlineSeconds: longestSessionSeconds(settings),
       ttlSecondsAfterFinished: 600,
       template: { metadata: { labels: marks, annotations }, spec: podSpec(settings, name, limits) },
     },

@@ -1,8 +1,10 @@
 import type { V1Pod } from '@kubernetes/client-node';
+import { systemClock } from '@swissbrain/service-kit/clock';
 import type { OpenSession } from './driver.ts';
 import { SandboxError, sandboxLost, sandboxUnavailable } from './errors.ts';
 import type { KubernetesApi } from './kubernetes-api.ts';
 import { namespaceFor, sessionJob, sessionJobName, sessionSecret } from './kubernetes-job.ts';
+import type { SessionClock } from './kubernetes-phases.ts';
 import { type PodProblem, podStateOf } from './kubernetes-pod-state.ts';
 import type { SandboxPods } from './kubernetes-pods.ts';
 import type { KubernetesSettings } from './kubernetes-settings.ts';
@@ -12,8 +14,6 @@ export interface StartOptions {
   readonly api: KubernetesApi;
   readonly pods: SandboxPods;
   secretOf(name: string): string;
-  /** Told when a phase of the start is over. */
-  onPhase(phase: 'created' | 'scheduled' | 'started'): void;
 }
 
 /** How often the cluster itself is asked while the watch says nothing. */
@@ -26,20 +26,29 @@ const refusedPattern =
  * @returns the pod's address
  * @throws SandboxError `lost` when the session was there and is gone, else what holds it up, in words
  */
-export async function startSessionPod(options: StartOptions, request: OpenSession): Promise<string> {
+export async function startSessionPod(
+  options: StartOptions,
+  request: OpenSession,
+  clock: SessionClock,
+): Promise<string> {
   const { settings, api } = options;
   const name = sessionJobName(request.runId, request.sessionNo);
   const namespace = namespaceFor(settings, request.limits);
   // The name is the key: creating it first costs one call, and who comes second is told.
-  const created = await api.createJob(sessionJob(settings, request));
+  let askedAt = 0;
+  const created = await api.createJob(sessionJob(settings, request), () => {
+    askedAt = systemClock.monotonicMs();
+  });
   const job = created ?? (await api.readJob(namespace, name));
   if (job === null || job.metadata?.deletionTimestamp)
     throw sandboxLost(name, { code: 'ended', why: 'it was removed' });
   if (job.status?.failed || job.status?.succeeded) throw await lossOf(options, namespace, name);
+  // Until then it waited: for a place, or for the cluster to take it.
+  if (created) clock.reached('queued', askedAt);
   // Before its container needs it; a creator that died in between leaves it to whoever comes next.
   await api.createSecret(sessionSecret(job, options.secretOf(name)));
-  if (created) options.onPhase('created');
-  return waitForPod(options, namespace, name, request.signal);
+  if (created) clock.reached('created');
+  return waitForPod(options, namespace, name, request.signal, clock);
 }
 
 /** Says how a session ended. */
@@ -49,12 +58,13 @@ async function lossOf({ api }: StartOptions, namespace: string, name: string): P
   return sandboxLost(name, state?.phase === 'ended' ? state : { code: 'ended', why: 'it has ended' });
 }
 
-/** Waits until both containers of a session's pod run; resolves to its address. @throws SandboxError */
+/** Waits until both containers of a session's pod run; resolves to its address. `clock` is told of both steps. @throws SandboxError */
 export async function waitForPod(
   options: StartOptions,
   namespace: string,
   name: string,
   signal: AbortSignal | undefined,
+  clock?: SessionClock,
 ): Promise<string> {
   const deadline = AbortSignal.timeout(options.settings.startSeconds * 1_000);
   let problem: PodProblem | null = null;
@@ -67,12 +77,12 @@ export async function waitForPod(
     signal?.throwIfAborted();
     if (pod?.spec?.nodeName && !scheduled) {
       scheduled = true;
-      options.onPhase('scheduled');
+      clock?.reached('scheduled');
     }
     const state = pod === null ? null : podStateOf(pod);
     if (state?.phase === 'ended') throw sandboxLost(name, state);
     if (state?.phase === 'running') {
-      options.onPhase('started');
+      clock?.reached('started');
       return state.address;
     }
     problem = state?.problem ?? (pod === null ? await refusal(options, namespace, name) : null);

@@ -15,6 +15,7 @@ import {
   sessionSecret,
   warmJob,
 } from './kubernetes-job.ts';
+import type { SessionClock } from './kubernetes-phases.ts';
 import { podStateOf } from './kubernetes-pod-state.ts';
 import type { SandboxPods } from './kubernetes-pods.ts';
 import type { KubernetesSettings } from './kubernetes-settings.ts';
@@ -25,7 +26,7 @@ export interface WarmPool {
    * The session that the run's row names, or an idle one whose name is written there first; null when the run is to
    * start its own. @throws SandboxError `lost` when the one in the row is gone
    */
-  bind(request: OpenSession): Promise<string | null>;
+  bind(request: OpenSession, clock: SessionClock): Promise<string | null>;
   /** Ends the upkeep; idle sessions end by themselves when nobody asks after them. */
   stop(): Promise<void>;
 }
@@ -61,14 +62,17 @@ export function createWarmPool(options: WarmPoolOptions): WarmPool {
   const upkeep = settings.warmSessions > 0 ? startLoop('warm sandboxes', log, upkeepMs, round) : undefined;
 
   return {
-    async bind(request) {
+    async bind(request, clock) {
       const { binding } = request;
       if (binding === undefined) return null;
       const named = await bindNamed(options, request, binding);
       if (named !== null || settings.warmSessions === 0) return named;
       wanted.set(poolOf(settings, request.limits), { limits: request.limits, askedAt: performance.now() });
       try {
-        return await bindIdle(options, request, binding);
+        const idle = await bindIdle(options, request, binding);
+        if (idle !== null) clock.reached('bound');
+
+        return idle;
       } finally {
         // What was taken is made up for at once.
         upkeep?.wake();
