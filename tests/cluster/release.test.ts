@@ -92,6 +92,33 @@ describe('the demo through the ingress', () => {
   });
 });
 
+describe('the upkeep of the night', () => {
+  it('makes the partitions that are missing and deletes what is past its days, in the cluster and its bucket', async () => {
+    const partition = () =>
+      release.query<{ name: string }>(
+        `select relid::regclass::text as name from pg_partition_tree('event_outbox') where isleaf order by 1`,
+      );
+    const before = await partition();
+    const newest = before.filter(({ name }) => /_\d/.test(name)).at(-1)?.name ?? '';
+    await release.query(`drop table ${newest}`);
+    const run = randomUUID();
+    await release.query(
+      `insert into agent_runs (id, user_id, root_run_id, kind, title, goal, status, finished_at)
+       values ('${run}', '${randomUUID()}', '${run}', 'goal', 't', 'g', 'failed', now() - interval '31 days')`,
+    );
+    const job = 'upkeep-now';
+    await release.kubectl('create', 'job', job, `--from=cronjob/${release.fullname}-upkeep`);
+    await release
+      .kubectl('wait', `job/${job}`, '--for=condition=complete', '--timeout=300s')
+      .catch(async (error) => {
+        throw new Error(await release.kubectl('logs', `job/${job}`), { cause: error });
+      });
+    expect(await partition()).toEqual(before);
+    expect(await release.query(`select 1 from agent_runs where id = '${run}'`)).toEqual([]);
+    expect(await release.kubectl('logs', `job/${job}`)).toMatch(/"runs":1,/);
+  });
+});
+
 describe('a second installation of the same name in another namespace', () => {
   afterAll(() => beside?.[Symbol.asyncDispose]());
 

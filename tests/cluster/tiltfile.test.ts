@@ -53,7 +53,7 @@ async function render(asked: z.infer<typeof call> | undefined) {
     .map((one) => z.looseObject({ kind: text, metadata: z.object({ name: text }) }).parse(JSON.parse(one)));
 }
 
-const workloads = new Set(['Deployment', 'StatefulSet', 'Job']);
+const workloads = new Set(['Deployment', 'StatefulSet', 'Job', 'CronJob']);
 
 describe('the Tiltfile', () => {
   it("keeps to clusters that are no one else's", async () => {
@@ -134,6 +134,11 @@ describe('the Tiltfile', () => {
     const run = commands.flatMap((command) => [...command.matchAll(/npm run (?:--silent )?([\w:]+)/g)]);
     expect(run.length).toBeGreaterThanOrEqual(commands.length);
     for (const [, name = ''] of run) expect(Object.keys(scripts)).toContain(name);
+  });
+
+  it('has buttons for tests, seed and tap', async () => {
+    const manual = (await evaluate())('local_resource').filter(({ kwargs }) => kwargs.auto_init === false);
+    expect(manual.map(({ args }) => args[0])).toEqual(['unit tests', 'demo run', 'seed', 'events']);
   });
 
   it('refuses a service that is not there', async () => {

@@ -182,7 +182,20 @@ const settings = baseConfigSchema.extend({
   MODEL_RETRY_LONGEST_SECONDS: seconds(60),
 });
 
-const described = settings
+const withStorage = settings
+  .refine((given) => given.STORAGE_DIR !== undefined || given.STORAGE_S3_BUCKET !== undefined, {
+    path: ['STORAGE_DIR'],
+    error: 'STORAGE_DIR or STORAGE_S3_BUCKET is required',
+  })
+  .refine((given) => !given.STORAGE_S3_ACCESS_KEY_ID === !given.STORAGE_S3_SECRET_ACCESS_KEY, {
+    path: ['STORAGE_S3_SECRET_ACCESS_KEY'],
+    error: 'STORAGE_S3_ACCESS_KEY_ID and STORAGE_S3_SECRET_ACCESS_KEY belong together',
+  });
+
+/** The settings of the upkeep, which touches database and objects alone: nothing of a sandbox or model must be there. */
+export const upkeepConfigSchema = withStorage;
+
+const described = withStorage
   .superRefine((config, context) => {
     const need = (name: keyof typeof config, why: string) => {
       if (config[name] === undefined) context.addIssue({ code: 'custom', path: [name], message: why });
@@ -196,14 +209,6 @@ const described = settings
       'SANDBOX_RUNTIME_CLASS',
       'SANDBOX_REQUIRE_ISOLATION is set, so a RuntimeClass such as gvisor or kata is needed',
     );
-  })
-  .refine((given) => given.STORAGE_DIR !== undefined || given.STORAGE_S3_BUCKET !== undefined, {
-    path: ['STORAGE_DIR'],
-    error: 'STORAGE_DIR or STORAGE_S3_BUCKET is required',
-  })
-  .refine((given) => !given.STORAGE_S3_ACCESS_KEY_ID === !given.STORAGE_S3_SECRET_ACCESS_KEY, {
-    path: ['STORAGE_S3_SECRET_ACCESS_KEY'],
-    error: 'STORAGE_S3_ACCESS_KEY_ID and STORAGE_S3_SECRET_ACCESS_KEY belong together',
   })
   .refine((given) => !given.STORAGE_S3_BUCKET || given.ARTIFACTS_MAX_BYTES <= 5 * 1024 ** 3, {
     path: ['ARTIFACTS_MAX_BYTES'],

@@ -1,9 +1,8 @@
 import { type Loop, startLoop } from '@swissbrain/service-kit/loop';
 import { counter, gauge } from '@swissbrain/service-kit/metrics';
 import type { Platform } from '@swissbrain/service-kit/platform';
-import { expireRuns, expireUploads } from '../operations/expire-runs.ts';
+import { applyRetention } from '../operations/apply-retention.ts';
 import { type RemoveUsers, removeUsers } from '../operations/remove-users.ts';
-import { sweepObjects } from '../operations/sweep-objects.ts';
 
 /** Removes users who leave; woken when one asks, and polls for what another process has left. */
 export function startRemoval(platform: Platform, deps: RemoveUsers, everyMs: number): Loop {
@@ -13,7 +12,7 @@ export function startRemoval(platform: Platform, deps: RemoveUsers, everyMs: num
   });
 }
 
-/** Deletes runs past the days of their tier and uploads past theirs, then objects that nothing refers to. */
+/** Deletes what is past its days, and again after each pause. */
 export function startRetention(
   { metrics, log, clock }: Platform,
   { database, objects }: Pick<RemoveUsers, 'database' | 'objects'>,
@@ -23,11 +22,12 @@ export function startRetention(
   const uploads = counter(metrics, 'uploads_expired_total', 'Uploads whose days were over', []);
   const swept = counter(metrics, 'objects_swept_total', 'Objects deleted because nothing refers to them', []);
   const stopping = new AbortController();
-  const loop = startLoop('retention', log, settings.everyMs, async () => {
-    runs.inc(await expireRuns(database, stopping.signal));
-    const { graceDays, uploadDays } = settings;
-    uploads.inc(await expireUploads(database, uploadDays, stopping.signal));
-    swept.inc(await sweepObjects({ database, objects, clock, graceDays, signal: stopping.signal }));
+  const { everyMs, ...days } = settings;
+  const loop = startLoop('retention', log, everyMs, async () => {
+    const deleted = await applyRetention({ database, objects, clock, ...days, signal: stopping.signal });
+    runs.inc(deleted.runs);
+    uploads.inc(deleted.uploads);
+    swept.inc(deleted.objects);
   });
   return {
     wake: loop.wake,
