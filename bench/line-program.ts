@@ -9,16 +9,20 @@ export interface LineProgram {
   stop(): Promise<void>;
 }
 
-/** Starts a program and waits until it says that it is ready. */
+/**
+ * Starts a program and waits until it says that it is ready.
+ * @param prefix words before the command, of what takes it to another place
+ */
 export async function startLineProgram(
   file: string,
   environment: Readonly<Record<string, string>>,
+  prefix: readonly string[] = [],
 ): Promise<LineProgram> {
-  const child: ChildProcessByStdio<Writable, Readable, null> = spawn(
-    process.execPath,
-    ['--no-deprecation', file],
-    { env: { PATH: process.env.PATH ?? '', ...environment }, stdio: ['pipe', 'pipe', 'inherit'] },
-  );
+  const [command = process.execPath, ...words] = [...prefix, process.execPath, '--no-deprecation', file];
+  const child: ChildProcessByStdio<Writable, Readable, null> = spawn(command, words, {
+    env: { PATH: process.env.PATH ?? '', ...environment },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const next = async (): Promise<unknown> => {

@@ -33,15 +33,20 @@ export interface ClusterAccess {
  * takes the one that KUBECONFIG names, whose pods this machine must reach and whose nodes must find the images.
  * Null when there is none.
  * @param withNext the images of the release after this one, too
+ * @param images without registry and tag; the stores come with the services
  */
-export async function prepareCluster(progress: Progress, withNext = false): Promise<ClusterAccess | null> {
+export async function prepareCluster(
+  progress: Progress,
+  withNext = false,
+  images: readonly string[] = wanted,
+): Promise<ClusterAccess | null> {
   const folder = resolve(root, process.env.SWISSBRAIN_CLUSTER ?? '../shared/cluster');
   const command = join(folder, 'cluster');
-  if (existsSync(command)) return prepareOwn(command, progress, withNext);
+  if (existsSync(command)) return prepareOwn(command, progress, withNext, images);
   if (process.env.KUBECONFIG === undefined) return null;
   progress('building the images, where they are not there yet');
   const builder = dockerOrBuildah();
-  const names = await buildImages(wanted, builder);
+  const names = await buildImages(images, builder);
   const next = withNext ? await buildNextRelease(builder) : [];
   loadIntoKind([...names, ...next], progress);
   const url = process.env.SWISSBRAIN_CLUSTER_URL ?? 'http://localhost';
@@ -60,7 +65,12 @@ function loadIntoKind(names: readonly string[], progress: Progress): void {
   must(['kind', 'load', 'docker-image', '--name', context.slice('kind-'.length), ...names]);
 }
 
-async function prepareOwn(command: string, progress: Progress, withNext: boolean): Promise<ClusterAccess> {
+async function prepareOwn(
+  command: string,
+  progress: Progress,
+  withNext: boolean,
+  images: readonly string[],
+): Promise<ClusterAccess> {
   progress('starting the cluster');
   must([command, 'up']);
   const env = Object.fromEntries(
@@ -75,7 +85,8 @@ async function prepareOwn(command: string, progress: Progress, withNext: boolean
   progress('building the images, where they are not there yet');
   const programs = dirname(must(['sh', '-c', 'command -v versitygw'], { PATH: path }).trim());
   const builder = { build: [command, 'build', '--layers'], there: isBuilt, programs };
-  const names = await buildImages([...wanted, ...storeImages], builder);
+  const stores = images.includes('migrate') ? storeImages : [];
+  const names = await buildImages([...images, ...stores], builder);
   const kubeconfig = { KUBECONFIG: env.KUBECONFIG ?? '', PATH: path };
   const next = withNext ? await buildNextRelease(builder) : [];
   await loadMissing([...names, ...next], kubeconfig, progress);

@@ -17,11 +17,11 @@ import { createMetrics, type Registry } from '@swissbrain/service-kit/metrics';
 const run = promisify(execFile);
 const root = resolve(import.meta.dirname, '../..');
 
-/** The release that the tests of the cluster install. */
-const release = 'sbtest';
-export const sandboxNamespace = 'sbtest-sandbox-default';
-export const smallNamespace = 'sbtest-sandbox-small';
-const serviceNamespace = 'sbtest';
+/** The release that is installed for tests, or for who wants the same without disturbing them. */
+const release = process.env.SWISSBRAIN_CLUSTER_RELEASE ?? 'sbtest';
+export const sandboxNamespace = `${release}-sandbox-default`;
+export const smallNamespace = `${release}-sandbox-small`;
+const serviceNamespace = release;
 const driverSecret = 'the sandbox secret of agent-runner on the cluster of tests';
 
 /** Runs kubectl as the cluster's administrator. @throws with what it printed */
