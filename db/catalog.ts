@@ -177,3 +177,14 @@ const grantsSql = `
   GROUP BY object, privilege_type, grantee, column_name IS NULL
   ORDER BY object COLLATE "C", min(CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee)::text END) COLLATE "C",
            privilege_type COLLATE "C", column_name IS NULL DESC`;
+
+/** The values to which a check restricts a column, written `in ('a', 'b')` or `= any ('{a,b}')`; none where it does not. */
+export function checkedValues(table: Table, column: Column): string[] {
+  const start = `CHECK ((${column.name} = ANY (`;
+  const list = table.constraints
+    .find(({ definition }) => definition.startsWith(start))
+    ?.definition.slice(start.length);
+  const array = list?.match(/^'\{([a-z_,-]+)\}'::text\[\]\)\)\)$/)?.[1];
+  if (array !== undefined) return array.split(',');
+  return [...(list ?? '').matchAll(/'((?:[^']|'')*)'::text/g)].map(([, value = '']) => value);
+}

@@ -1,4 +1,4 @@
-import type { Catalog, Column, Policy, Table } from './catalog.ts';
+import { type Catalog, type Column, checkedValues, type Policy, type Table } from './catalog.ts';
 import { diagramOf, type ForeignKey, foreignKeysOf } from './print-diagram.ts';
 
 const header = `# The schema
@@ -90,9 +90,7 @@ function printColumn(column: Column, table: Table, keys: readonly ForeignKey[]):
 
 /** The values of a column that a check restricts to a list. */
 export function listOf(table: Table, column: Column): string {
-  const start = `CHECK ((${column.name} = ANY (ARRAY[`;
-  const list = table.constraints.find(({ definition }) => definition.startsWith(start))?.definition;
-  const values = [...(list ?? '').matchAll(/'((?:[^']|'')*)'::text/g)].map(([, value]) => `\`${value}\``);
+  const values = checkedValues(table, column).map((value) => `\`${value}\``);
   return values.length === 0 ? '' : `One of ${values.join(', ')}.`;
 }
 

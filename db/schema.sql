@@ -1010,13 +1010,7 @@ CREATE TABLE public.credit_balances (
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   updated_at timestamp with time zone DEFAULT now() NOT NULL,
   CONSTRAINT credit_balances_pkey PRIMARY KEY (user_id),
-  CONSTRAINT credit_balances_credited_natural CHECK ((credited_micro >= 0)),
-  CONSTRAINT credit_balances_debited_natural CHECK ((debited_micro >= 0)),
-  CONSTRAINT credit_balances_debt_natural CHECK ((debt_micro >= 0)),
-  CONSTRAINT credit_balances_floor CHECK (((overdraft_limit_micro IS NULL) OR (((credited_micro - debited_micro) - reserved_micro) >= (- overdraft_limit_micro)))),
-  CONSTRAINT credit_balances_low_form CHECK ((array_to_string(low_thresholds, ','::text, ''::text) ~ '^(((100|\d{1,2})%|\d{1,12}(\.\d{1,6})?)(,|$)){0,5}$'::text)),
-  CONSTRAINT credit_balances_overdraft_natural CHECK ((overdraft_limit_micro >= 0)),
-  CONSTRAINT credit_balances_reserved_natural CHECK ((reserved_micro >= 0))
+  CONSTRAINT credit_balances_whole CHECK (sb.whole_balance(credit_balances.*))
 ) WITH (fillfactor=70);
 COMMENT ON TABLE public.credit_balances IS 'One account per user: totals that only grow, and what reservations hold. Available is derived, never stored';
 COMMENT ON COLUMN public.credit_balances.credited_micro IS 'Everything ever granted';
@@ -1085,8 +1079,8 @@ CREATE TABLE public.credit_idempotency (
   amount_micro bigint NOT NULL,
   created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
   CONSTRAINT credit_idempotency_pkey PRIMARY KEY (user_id, key),
-  CONSTRAINT credit_idempotency_action_known CHECK ((action = ANY (ARRAY['reserve'::text, 'extend'::text, 'consume'::text, 'release'::text, 'adjust'::text, 'grant'::text, 'tier'::text]))),
-  CONSTRAINT credit_idempotency_key_length CHECK (((length(key) >= 1) AND (length(key) <= 200)))
+  CONSTRAINT credit_idempotency_action_known CHECK ((action = ANY ('{reserve,extend,consume,release,adjust,grant,tier}'::text[]))),
+  CONSTRAINT credit_idempotency_key_length CHECK (((key <> ''::text) AND (length(key) <= 200)))
 );
 COMMENT ON TABLE public.credit_idempotency IS 'The keys of credit_transactions, which as a partitioned table cannot hold a key across months. Kept as long as those';
 COMMENT ON COLUMN public.credit_idempotency.key IS 'As the caller gave it, unique within the account';
@@ -1169,20 +1163,9 @@ CREATE TABLE public.credit_reservations (
   CONSTRAINT credit_reservations_id_user_key UNIQUE (id, user_id),
   CONSTRAINT credit_reservations_run_key UNIQUE (run_id),
   CONSTRAINT credit_reservations_account_fkey FOREIGN KEY (user_id) REFERENCES public.credit_balances(user_id),
-  CONSTRAINT credit_reservations_billable_natural CHECK ((closing_billable_steps >= 0)),
-  CONSTRAINT credit_reservations_closing_whole CHECK ((((closing_event IS NULL) = (closing_at IS NULL)) AND ((closing_event IS NULL) = (closing_billable_steps IS NULL)))),
-  CONSTRAINT credit_reservations_end_adds_up CHECK (((closed_at IS NULL) OR (held_micro = (consumed_micro + released_micro)))),
-  CONSTRAINT credit_reservations_end_whole CHECK (((state = ANY (ARRAY['waiting'::text, 'active'::text])) = (closed_at IS NULL))),
-  CONSTRAINT credit_reservations_hold_lives CHECK (((state <> 'active'::text) OR (expires_at IS NOT NULL))),
-  CONSTRAINT credit_reservations_late_natural CHECK ((late_micro >= 0)),
-  CONSTRAINT credit_reservations_minimum_natural CHECK ((minimum_micro >= 0)),
-  CONSTRAINT credit_reservations_purpose_known CHECK ((purpose = ANY (ARRAY['run'::text, 'research'::text]))),
-  CONSTRAINT credit_reservations_released_natural CHECK ((released_micro >= 0)),
-  CONSTRAINT credit_reservations_requested_positive CHECK ((requested_micro > 0)),
-  CONSTRAINT credit_reservations_state_known CHECK ((state = ANY (ARRAY['waiting'::text, 'active'::text, 'settled'::text, 'expired'::text, 'denied'::text]))),
-  CONSTRAINT credit_reservations_ttl_positive CHECK ((ttl > '00:00:00'::interval)),
-  CONSTRAINT credit_reservations_within_hold CHECK (((consumed_micro >= 0) AND (consumed_micro <= held_micro))),
-  CONSTRAINT credit_reservations_written_off_natural CHECK ((written_off_micro >= 0))
+  CONSTRAINT credit_reservations_purpose_known CHECK ((purpose = ANY ('{run,research}'::text[]))),
+  CONSTRAINT credit_reservations_state_known CHECK ((state = ANY ('{waiting,active,settled,expired,denied}'::text[]))),
+  CONSTRAINT credit_reservations_whole CHECK (sb.whole_reservation(credit_reservations.*))
 ) WITH (fillfactor=70);
 COMMENT ON TABLE public.credit_reservations IS 'The hold of one run and everything below it, and the place where its usage is counted';
 COMMENT ON COLUMN public.credit_reservations.run_id IS 'The root run: sub-agents and research items draw on its hold. Of a research that no run has started, the research';
@@ -1250,12 +1233,8 @@ CREATE TABLE public.credit_transactions (
   occurred_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
   CONSTRAINT credit_transactions_pkey PRIMARY KEY (id, created_at),
   CONSTRAINT credit_transactions_reservation_fkey FOREIGN KEY (reservation_id, user_id) REFERENCES public.credit_reservations(id, user_id),
-  CONSTRAINT credit_transactions_consume_whole CHECK (((kind <> 'consume'::text) OR ((reservation_id IS NOT NULL) AND (operation IS NOT NULL) AND (quantity IS NOT NULL) AND (pricing_id IS NOT NULL) AND (cost_micro IS NOT NULL) AND (((- amount_micro) >= 0) AND ((- amount_micro) <= cost_micro))))),
-  CONSTRAINT credit_transactions_cost_natural CHECK ((cost_micro >= 0)),
-  CONSTRAINT credit_transactions_kind_known CHECK ((kind = ANY (ARRAY['grant'::text, 'rollover'::text, 'refund'::text, 'adjust'::text, 'expire_grant'::text, 'reserve'::text, 'denied'::text, 'extend'::text, 'debt'::text, 'consume'::text, 'late'::text, 'release'::text, 'expire_hold'::text]))),
-  CONSTRAINT credit_transactions_ordered CHECK (((account_seq IS NOT NULL) OR (reservation_seq IS NOT NULL))),
-  CONSTRAINT credit_transactions_quantity_natural CHECK ((quantity >= 0)),
-  CONSTRAINT credit_transactions_settled_natural CHECK ((settled_micro >= 0))
+  CONSTRAINT credit_transactions_kind_known CHECK ((kind = ANY ('{grant,rollover,refund,adjust,expire_grant,reserve,denied,extend,debt,consume,late,release,expire_hold}'::text[]))),
+  CONSTRAINT credit_transactions_whole CHECK (sb.whole_entry(kind, amount_micro, settled_micro, account_seq, reservation_seq, reservation_id, operation, quantity, pricing_id, cost_micro))
 ) PARTITION BY RANGE (created_at);
 COMMENT ON TABLE public.credit_transactions IS 'The ledger: append-only, since no role may update or delete and a trigger refuses it even to the owner. credited - debited - consumed of live holds = sum(amount)';
 COMMENT ON COLUMN public.credit_transactions.user_id IS 'No foreign key to the balance, nor of pricing_id to the price: the checks would lock, with every usage, the rows that all usage shares. The reservation binds the user, and only functions write here';
@@ -2480,9 +2459,11 @@ CREATE OR REPLACE FUNCTION public.consume_credits(p_reservation uuid, p_key text
 AS $function$
 #variable_conflict use_column
 declare
+  v_id uuid := gen_random_uuid();
+  v_hash bytea;
+  v_alone record;
   v_row public.credit_reservations;
   v_price public.credit_pricing;
-  v_line sb.usage_line;
   v_room sb.usage_room;
   v_seen public.credit_idempotency;
 begin
@@ -2491,27 +2472,32 @@ begin
      or p_key is null or length(p_key) not between 1 and 200 then
     raise exception 'usage has a key, a step and a positive quantity' using errcode = '22023';
   end if;
+  -- As priced_usage makes it.
+  v_hash := sb.credit_hash('consume', p_reservation::text, p_step::text, p_operation, trim_scale(p_quantity)::text);
+  v_alone := sb.consume_alone(p_reservation, null, p_step, p_key, p_operation, p_quantity, v_hash, v_id, p_occurred_at);
+  if v_alone.cost is not null then
+    status := 'consumed';
+    transaction_id := v_id;
+    cost := v_alone.cost;
+    held_left := v_alone.held_left;
+    debt := 0;
+    return next;
+    return;
+  end if;
+
   select * into v_row from public.credit_reservations where id = p_reservation;
   if not found then
     raise exception 'no reservation %', p_reservation using errcode = 'CR404';
   end if;
   v_price := sb.price_at(p_operation, v_row.price_as_of);
-  -- As priced_usage makes them.
-  v_line := row(1, v_row.id, v_row.user_id, v_row.run_id, p_step, p_key, p_operation, p_quantity, v_price.id, v_price.price_micro,
-    v_price.per_quantity, sb.cost_of(p_quantity, v_price.price_micro, v_price.per_quantity),
-    sb.credit_hash('consume', v_row.id::text, p_step::text, p_operation, trim_scale(p_quantity)::text),
-    gen_random_uuid(), coalesce(p_occurred_at, clock_timestamp()))::sb.usage_line;
-  v_room := sb.consume_alone(v_line);
-  if v_room.reservation_id is not null then
-    return query select 'consumed', v_line.transaction_id, v_line.cost, v_room.room, 0::bigint;
-    return;
-  end if;
-  v_room := (sb.consume_lines(array[v_line]))[1];
-  select * into strict v_seen from public.credit_idempotency where user_id = v_line.user_id and key = p_key;
+  v_room := (sb.consume_lines(array[row(1, v_row.id, v_row.user_id, v_row.run_id, p_step, p_key, p_operation, p_quantity,
+    v_price.id, v_price.price_micro, v_price.per_quantity, sb.cost_of(p_quantity, v_price.price_micro, v_price.per_quantity),
+    v_hash, v_id, coalesce(p_occurred_at, clock_timestamp()))::sb.usage_line]))[1];
+  select * into strict v_seen from public.credit_idempotency where user_id = v_row.user_id and key = p_key;
   return query select
-    case when v_seen.transaction_id <> v_line.transaction_id then 'replayed' else v_room.status end,
+    case when v_seen.transaction_id <> v_id then 'replayed' else v_room.status end,
     v_seen.transaction_id, v_seen.amount_micro, r.held_micro - r.consumed_micro - r.released_micro,
-    case when v_seen.transaction_id <> v_line.transaction_id then 0 else v_room.debt end
+    case when v_seen.transaction_id <> v_id then 0 else v_room.debt end
   from public.credit_reservations r where r.id = p_reservation;
 end
 $function$;
@@ -4059,58 +4045,60 @@ end
 $function$;
 COMMENT ON FUNCTION sb.close_reservation(public.credit_reservations,text,text,text) IS 'The one end of a reservation: usage becomes debit and burns grants, the rest is free again, the next one is promoted. Needs the locks of account and reservation';
 
-CREATE OR REPLACE FUNCTION sb.consume_alone(p_line sb.usage_line)
- RETURNS sb.usage_room
+CREATE OR REPLACE FUNCTION sb.consume_alone(p_reservation uuid, p_run uuid, p_step uuid, p_key text, p_operation text, p_quantity numeric, p_hash bytea, p_transaction uuid, p_occurred_at timestamp with time zone, OUT cost bigint, OUT held_left bigint)
+ RETURNS record
  LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
+#variable_conflict use_column
 declare
-  v_row public.credit_reservations;
+  v_user uuid;
+  v_root uuid;
+  v_seq bigint;
+  v_held bigint;
+  v_used bigint;
+  v_pricing uuid;
+  v_price bigint;
+  v_per bigint;
 begin
-  select * into strict v_row from public.credit_reservations where id = p_line.reservation_id;
-  if v_row.state <> 'active' or v_row.expires_at <= clock_timestamp() or v_row.closing_event is not null
-     or v_row.consumed_micro + p_line.cost > v_row.held_micro then
-    return null;
+  -- Whoever waits here for another looks again, at the clock too, at what the other has left.
+  update public.credit_reservations r
+  set consumed_micro = consumed_micro + sb.cost_of(p_quantity, p.price_micro, p.per_quantity),
+      seq = seq + 1, updated_at = clock_timestamp()
+  from public.credit_pricing p
+  where r.id = p_reservation and state = 'active' and expires_at > clock_timestamp() and closing_event is null
+    and p.operation = p_operation and p.valid_from <= r.price_as_of and (p.valid_to is null or p.valid_to > r.price_as_of)
+    and consumed_micro + sb.cost_of(p_quantity, p.price_micro, p.per_quantity) <= held_micro
+  returning r.user_id, run_id, seq, held_micro, consumed_micro + late_micro, held_micro - consumed_micro,
+            p.id, p.price_micro, p.per_quantity, sb.cost_of(p_quantity, p.price_micro, p.per_quantity)
+  into v_user, v_root, v_seq, v_held, v_used, held_left, v_pricing, v_price, v_per, cost;
+  if not found then
+    raise exception 'the hold cannot take it alone' using errcode = 'CR001';
   end if;
-  begin
-    -- Whoever waits here for another looks again, at the clock too, at what the other has left.
-    update public.credit_reservations
-    set consumed_micro = consumed_micro + p_line.cost, seq = seq + 1, updated_at = clock_timestamp()
-    where id = p_line.reservation_id and state = 'active' and expires_at > clock_timestamp() and closing_event is null
-      and consumed_micro + p_line.cost <= held_micro
-    returning * into v_row;
-    if not found then
-      raise exception 'the hold cannot take it alone after all' using errcode = 'CR001';
-    end if;
-    -- After the hold, as record_usage does: the other way round two deliveries of a line could wait for each other.
-    insert into public.credit_idempotency
-      (user_id, key, action, request_hash, outcome, reservation_id, transaction_id, amount_micro)
-    values (p_line.user_id, p_line.key, 'consume', p_line.request_hash, 'recorded', p_line.reservation_id,
-            p_line.transaction_id, p_line.cost)
-    on conflict (user_id, key) do nothing;
-    if not found then
-      raise exception 'the key is not new' using errcode = 'CR001';
-    end if;
-    insert into public.credit_transactions (id, user_id, reservation_seq, kind, amount_micro, hold_left_micro,
-      reservation_id, run_id, step_id, operation, quantity, pricing_id, price_micro, per_quantity, cost_micro,
-      idempotency_key, cause, occurred_at)
-    values (p_line.transaction_id, p_line.user_id, v_row.seq, 'consume', -p_line.cost, v_row.held_micro - v_row.consumed_micro,
-      p_line.reservation_id, p_line.run_id, p_line.step_id, p_line.operation, p_line.quantity, p_line.pricing_id,
-      p_line.price_micro, p_line.per_quantity, p_line.cost, p_line.key, 'step', p_line.occurred_at);
-    insert into public.event_outbox (source, aggregate_type, aggregate_id, aggregate_seq, type, user_id, root_id, data)
-    values ('credits', 'reservation', v_row.id, v_row.seq, 'credits.consumed', v_row.user_id, v_row.run_id,
-      jsonb_build_object('reservation_id', v_row.id, 'run_id', v_row.run_id,
-        'consumed_micro', (v_row.consumed_micro + v_row.late_micro)::text, 'held_micro', v_row.held_micro::text,
-        'lines', jsonb_build_array(jsonb_build_object('step_id', p_line.step_id, 'operation', p_line.operation,
-          'quantity', p_line.quantity::text, 'cost_micro', p_line.cost::text))));
-  exception when sqlstate 'CR001' then
-    -- The rollback of this block has freed the reservation and the key.
-    return null;
-  end;
-  return row(v_row.id, v_row.held_micro - v_row.consumed_micro, 'consumed', 0)::sb.usage_room;
+  -- After the hold, as record_usage does: the other way round two deliveries of a line could wait for each other.
+  insert into public.credit_idempotency
+    (user_id, key, action, request_hash, outcome, reservation_id, transaction_id, amount_micro)
+  values (v_user, p_key, 'consume', p_hash, 'recorded', p_reservation, p_transaction, cost)
+  on conflict (user_id, key) do nothing;
+  if not found then
+    raise exception 'the key is not new' using errcode = 'CR001';
+  end if;
+  insert into public.credit_transactions (id, user_id, reservation_seq, kind, amount_micro, hold_left_micro,
+    reservation_id, run_id, step_id, operation, quantity, pricing_id, price_micro, per_quantity, cost_micro,
+    idempotency_key, cause, occurred_at)
+  values (p_transaction, v_user, v_seq, 'consume', -cost, held_left, p_reservation, coalesce(p_run, v_root), p_step, p_operation,
+    p_quantity, v_pricing, v_price, v_per, cost, p_key, 'step', coalesce(p_occurred_at, clock_timestamp()));
+  insert into public.event_outbox (source, aggregate_type, aggregate_id, aggregate_seq, type, user_id, root_id, data)
+  values ('credits', 'reservation', p_reservation, v_seq, 'credits.consumed', v_user, v_root,
+    jsonb_build_object('reservation_id', p_reservation, 'run_id', v_root, 'consumed_micro', v_used::text,
+      'held_micro', v_held::text, 'lines', jsonb_build_array(jsonb_build_object('step_id', p_step, 'operation', p_operation,
+        'quantity', p_quantity::bigint::text, 'cost_micro', cost::text))));
+exception when sqlstate 'CR001' then
+  -- The rollback of this block has freed the reservation and the key.
+  cost := null;
 end
 $function$;
-COMMENT ON FUNCTION sb.consume_alone(sb.usage_line) IS 'One new line within its hold, as record_usage does it, in plain statements: a third of the work. Null where it takes more than that, and nothing has happened';
+COMMENT ON FUNCTION sb.consume_alone(uuid,uuid,uuid,text,text,numeric,bytea,uuid,timestamp with time zone) IS 'One new line within its hold, as record_usage does it, in plain statements: a quarter of the work. Null where it takes more than that or the operation has no price of its own, and nothing has happened. Without p_run it is of the root run';
 
 CREATE OR REPLACE FUNCTION sb.consume_lines(p_lines sb.usage_line[])
  RETURNS sb.usage_room[]
@@ -4118,13 +4106,15 @@ CREATE OR REPLACE FUNCTION sb.consume_lines(p_lines sb.usage_line[])
  SET search_path TO ''
 AS $function$
 declare
-  v_alone sb.usage_room;
+  v_line sb.usage_line := p_lines[1];
+  v_alone record;
   v_bound uuid[];
 begin
   if cardinality(p_lines) = 1 then
-    v_alone := sb.consume_alone(p_lines[1]);
-    if v_alone.reservation_id is not null then
-      return array[v_alone];
+    v_alone := sb.consume_alone(v_line.reservation_id, v_line.run_id, v_line.step_id, v_line.key, v_line.operation, v_line.quantity,
+                                v_line.request_hash, v_line.transaction_id, v_line.occurred_at);
+    if v_alone.cost is not null then
+      return array[row(v_line.reservation_id, v_alone.held_left, 'consumed', 0)::sb.usage_room];
     end if;
   end if;
   v_bound := sb.account_bound(p_lines);
@@ -5253,6 +5243,59 @@ BEGIN
   RETURN NULL;
 END
 $function$;
+
+CREATE OR REPLACE FUNCTION sb.whole_balance(p_row public.credit_balances)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return p_row.credited_micro >= 0 and p_row.debited_micro >= 0 and p_row.reserved_micro >= 0 and p_row.debt_micro >= 0
+    and p_row.overdraft_limit_micro >= 0
+    and p_row.credited_micro - p_row.debited_micro - p_row.reserved_micro >= -p_row.overdraft_limit_micro
+    and array_to_string(p_row.low_thresholds, ',', '') ~ '^(((100|\d{1,2})%|\d{1,12}(\.\d{1,6})?)(,|$)){0,5}$';
+end
+$function$;
+COMMENT ON FUNCTION sb.whole_balance(public.credit_balances) IS 'The rules of a row, null where nothing is against it: totals are natural, available is not below the floor, thresholds are percents or credits';
+
+CREATE OR REPLACE FUNCTION sb.whole_entry(p_kind text, p_amount bigint, p_settled bigint, p_account_seq bigint, p_reservation_seq bigint, p_reservation uuid, p_operation text, p_quantity bigint, p_pricing uuid, p_cost bigint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+begin
+  if p_account_seq is null and p_reservation_seq is null then
+    return false;
+  end if;
+  if p_kind = 'consume' then
+    return p_reservation is not null and p_operation is not null and p_pricing is not null and p_settled >= 0
+      and coalesce(p_quantity >= 0 and -p_amount between 0 and p_cost, false);
+  end if;
+  return p_settled >= 0 and p_quantity >= 0 and p_cost >= 0;
+end
+$function$;
+COMMENT ON FUNCTION sb.whole_entry(text,bigint,bigint,bigint,bigint,uuid,text,bigint,uuid,bigint) IS 'The rules of a row of credit_transactions, null where nothing is against it: it has a place in an order, and usage says of what, how much and at which price. By column, since partitions cannot take over a rule of the whole row';
+
+CREATE OR REPLACE FUNCTION sb.whole_reservation(p_row public.credit_reservations)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return p_row.consumed_micro between 0 and p_row.held_micro
+    and (p_row.state in ('active', 'waiting')) = (p_row.closed_at is null)
+    and (p_row.closed_at is null or p_row.held_micro = p_row.consumed_micro + p_row.released_micro)
+    and (p_row.state <> 'active' or p_row.expires_at is not null)
+    and p_row.released_micro >= 0 and p_row.late_micro >= 0 and p_row.written_off_micro >= 0
+    and p_row.requested_micro > 0 and p_row.minimum_micro >= 0 and p_row.ttl > interval '0'
+    and (p_row.closing_event is null) = (p_row.closing_at is null)
+    and (p_row.closing_event is null) = (p_row.closing_billable_steps is null) and p_row.closing_billable_steps >= 0;
+end
+$function$;
+COMMENT ON FUNCTION sb.whole_reservation(public.credit_reservations) IS 'The rules of a row, null where nothing is against it: usage is within the hold, what has ended adds up, what lives expires';
 
 CREATE OR REPLACE FUNCTION sb.wrong_entries(p_user uuid)
  RETURNS TABLE(wrong_at timestamp with time zone, claim text, due numeric, present numeric, entry_id uuid)

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
 import { migrate } from '../../db/migrate.ts';
+import { bareTables, fillBareTables } from './bare.ts';
 
 /** What is measured on: accounts with a hold each, one busy account with ten, and bare tables beside them. */
 export interface Books {
@@ -12,19 +13,9 @@ export interface Books {
   /** Ten reservations of one account without limits. */
   readonly busyHolds: readonly string[];
   readonly busyUser: string;
+  /** What an event of a new hold says, as JSON. */
+  readonly reservedEvent: string;
 }
-
-/**
- * The baseline's tables: a row to update, a log with the indexes of the ledger and its unique key, an outbox with the
- * indexes of ours. No function, no policy, no check, no partition.
- */
-const bare = `
-  CREATE TABLE bare_balances (user_id uuid PRIMARY KEY, credited bigint NOT NULL DEFAULT 0, debited bigint NOT NULL DEFAULT 0,
-    reserved bigint NOT NULL DEFAULT 0, seq bigint NOT NULL DEFAULT 0, updated_at timestamptz NOT NULL DEFAULT now())
-    WITH (fillfactor = 70);
-  CREATE TABLE bare_log (LIKE credit_transactions INCLUDING DEFAULTS INCLUDING INDEXES);
-  CREATE UNIQUE INDEX ON bare_log (user_id, idempotency_key);
-  CREATE TABLE bare_outbox (LIKE event_outbox INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING INDEXES);`;
 
 /** Fills a new database with so many accounts, each with a hold that does not run out. */
 export async function openBooks(url: string, accounts: number): Promise<Books> {
@@ -32,7 +23,7 @@ export async function openBooks(url: string, accounts: number): Promise<Books> {
   const client = new Client({ connectionString: url });
   await client.connect();
   try {
-    await client.query(bare);
+    await client.query(bareTables);
     await client.query(
       `INSERT INTO credit_balances (user_id, credited_micro, reserved_micro, seq)
        SELECT gen_random_uuid(), 1e15, 1e15, 2 FROM generate_series(1, ${accounts});
@@ -45,8 +36,7 @@ export async function openBooks(url: string, accounts: number): Promise<Books> {
        INSERT INTO credit_reservations (user_id, run_id, state, requested_micro, minimum_micro, held_micro, price_as_of, ttl, expires_at)
        SELECT user_id, gen_random_uuid(), 'active', 1e15, 0, 1e15, now(), '1 day', now() + interval '1 day' FROM credit_balances;
        INSERT INTO credit_transactions (user_id, account_seq, kind, amount_micro, hold_micro, available_after_micro, reservation_id, run_id, cause)
-       SELECT user_id, 2, 'reserve', 0, held_micro, 0, id, run_id, 'bench' FROM credit_reservations;
-       INSERT INTO bare_balances (user_id) SELECT user_id FROM credit_balances;`,
+       SELECT user_id, 2, 'reserve', 0, held_micro, 0, id, run_id, 'bench' FROM credit_reservations;`,
     );
     const { rows } = await client.query<{ id: string; user_id: string; run_id: string }>(
       'SELECT id, user_id, run_id FROM credit_reservations',
@@ -54,7 +44,6 @@ export async function openBooks(url: string, accounts: number): Promise<Books> {
     const busyUser = randomUUID();
     await client.query('SELECT open_account($1)', [busyUser]);
     await client.query(`SELECT change_tier($1, 'enterprise', 'bench')`, [busyUser]);
-    await client.query('INSERT INTO bare_balances (user_id) VALUES ($1)', [busyUser]);
     const busyHolds: string[] = [];
     for (let run = 0; run < 10; run += 1) {
       const reserved = await client.query<{ id: string }>(
@@ -63,9 +52,13 @@ export async function openBooks(url: string, accounts: number): Promise<Books> {
       );
       busyHolds.push(...reserved.rows.map(({ id }) => id));
     }
+    const events = await client.query<{ data: string }>(
+      `SELECT data::text FROM event_outbox WHERE type = 'credits.reserved' LIMIT 1`,
+    );
+    await client.query(fillBareTables);
     await client.query('VACUUM ANALYZE');
     return {
-      ...{ url, busyUser, busyHolds },
+      ...{ url, busyUser, busyHolds, reservedEvent: events.rows[0]?.data ?? '{}' },
       holds: rows.map(({ id }) => id),
       runs: rows.map(({ run_id }) => run_id),
       users: rows.map(({ user_id }) => user_id),

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
 import { quantile } from '../measure.ts';
+import { bare } from './bare.ts';
 import type { Books } from './setup.ts';
+import { statement } from './statement.ts';
 
 /** One call of one client; `nth` counts the calls of a side. */
 export type Call = (client: Client, nth: number) => Promise<unknown>;
@@ -54,27 +56,6 @@ const place = <T>(items: readonly T[]): T => {
   if (item === undefined) throw new Error('nothing to choose from');
   return item;
 };
-const statement = (name: string, text: string) => (client: Client, values: unknown[]) =>
-  client.query({ name, text, values });
-
-const bareWrite = statement(
-  'bare',
-  `WITH moved AS (
-     UPDATE bare_balances SET debited = debited + 1, seq = seq + 1, updated_at = clock_timestamp() WHERE user_id = $1
-     RETURNING user_id, seq, credited - debited AS remains
-   ), logged AS (
-     INSERT INTO bare_log (user_id, reservation_seq, kind, amount_micro, hold_left_micro, reservation_id, run_id, step_id, operation,
-       quantity, pricing_id, price_micro, per_quantity, cost_micro, idempotency_key, cause)
-     SELECT user_id, seq, 'consume', -1000000, remains, user_id, user_id, $2::uuid, 'web.search', 1, user_id, 1000000, 1, 1000000,
-       $2::text, 'step' FROM moved
-   )
-   INSERT INTO bare_outbox (source, aggregate_type, aggregate_id, aggregate_seq, type, user_id, root_id, data)
-   SELECT 'credits', 'reservation', user_id, seq, 'credits.consumed', user_id, user_id,
-     jsonb_build_object('reservation_id', user_id, 'run_id', user_id, 'consumed_micro', '1', 'held_micro', '1', 'lines',
-       jsonb_build_array(jsonb_build_object('step_id', $2::text, 'operation', 'web.search', 'quantity', '1', 'cost_micro', '1000000')))
-   FROM moved`,
-);
-const bareRead = statement('bare read', 'SELECT credited - debited FROM bare_balances WHERE user_id = $1');
 const consumeOne = statement(
   'consume',
   `SELECT * FROM consume_credits($1, $2, 'web.search', 1, $3, clock_timestamp())`,
@@ -96,11 +77,13 @@ const step = (): [string, string] => {
 export const linesPerBatch = 20;
 
 /** The calls of both sides. */
-export function callsOn({ holds, runs, users, busyHolds, busyUser }: Books) {
+export function callsOn({ holds, runs, users, busyHolds, busyUser, reservedEvent }: Books) {
   return {
-    bareSpread: (client: Client) => bareWrite(client, [place(users), randomUUID()]),
-    bareHot: (client: Client) => bareWrite(client, [busyUser, randomUUID()]),
-    bareRead: (client: Client) => bareRead(client, [place(users)]),
+    bareSpread: (client: Client) => bare.usageOfHold(client, place(holds)),
+    bareHot: (client: Client) => bare.usageOfAccount(client, busyUser),
+    /** Two calls. */
+    bareCycle: (client: Client) => bare.cycle(client, busyUser, reservedEvent),
+    bareRead: (client: Client) => bare.read(client, place(users)),
     consumeSpread: (client: Client) => consumeOne(client, [place(holds), ...step()]),
     consumeHot: (client: Client, nth: number) =>
       consumeOne(client, [busyHolds[nth % busyHolds.length], ...step()]),

@@ -15,6 +15,9 @@
 -- Locks, in this order, each set sorted by its key: balance rows, reservations, subscription, grants. Always
 -- FOR NO KEY UPDATE: foreign key checks take KEY SHARE, and FOR UPDATE would wait for those.
 --
+-- Checks of the tables that every step writes are one function per table, and what a column may say is one array:
+-- Postgres parses each check of a table anew for each statement, which cost more than the writes, and keeps a function's plans.
+--
 -- SQLSTATEs: CR404 no such account or reservation, CR409 key used for another request, CR422 no price for the
 -- operation, 22023 not a valid amount, 22003 amount out of range, CR402 the account has less, CR403 only an operator
 -- or the payment provider may, CR410 more than the original, CR412 not after what is scheduled already.
@@ -139,22 +142,31 @@ create index user_subscriptions_tier_idx on public.user_subscriptions (tier_code
 
 create table public.credit_balances (
   user_id uuid primary key,
-  credited_micro bigint not null default 0 constraint credit_balances_credited_natural check (credited_micro >= 0),
-  debited_micro bigint not null default 0 constraint credit_balances_debited_natural check (debited_micro >= 0),
-  reserved_micro bigint not null default 0 constraint credit_balances_reserved_natural check (reserved_micro >= 0),
-  debt_micro bigint not null default 0 constraint credit_balances_debt_natural check (debt_micro >= 0),
-  overdraft_limit_micro bigint constraint credit_balances_overdraft_natural check (overdraft_limit_micro >= 0),
+  credited_micro bigint not null default 0,
+  debited_micro bigint not null default 0,
+  reserved_micro bigint not null default 0,
+  debt_micro bigint not null default 0,
+  overdraft_limit_micro bigint,
   seq bigint not null default 0,
   period_granted_micro bigint not null default 0,
-  low_thresholds text[] constraint credit_balances_low_form
-    check (array_to_string(low_thresholds, ',', '') ~ '^(((100|\d{1,2})%|\d{1,12}(\.\d{1,6})?)(,|$)){0,5}$'),
+  low_thresholds text[],
   low_told text[] not null default '{}',
   created_at timestamptz not null default now(),
-  updated_at timestamptz not null default now(),
-  constraint credit_balances_floor check (
-    overdraft_limit_micro is null or credited_micro - debited_micro - reserved_micro >= -overdraft_limit_micro
-  )
+  updated_at timestamptz not null default now()
 ) with (fillfactor = 70);
+create function sb.whole_balance(p_row public.credit_balances) returns boolean
+language plpgsql immutable set search_path = '' as $$
+begin
+  return p_row.credited_micro >= 0 and p_row.debited_micro >= 0 and p_row.reserved_micro >= 0 and p_row.debt_micro >= 0
+    and p_row.overdraft_limit_micro >= 0
+    and p_row.credited_micro - p_row.debited_micro - p_row.reserved_micro >= -p_row.overdraft_limit_micro
+    and array_to_string(p_row.low_thresholds, ',', '') ~ '^(((100|\d{1,2})%|\d{1,12}(\.\d{1,6})?)(,|$)){0,5}$';
+end
+$$;
+comment on function sb.whole_balance(public.credit_balances) is
+  'The rules of a row, null where nothing is against it: totals are natural, available is not below the floor, thresholds are '
+  'percents or credits';
+alter table public.credit_balances add constraint credit_balances_whole check (sb.whole_balance(credit_balances));
 comment on table public.credit_balances is
   'One account per user: totals that only grow, and what reservations hold. Available is derived, never stored';
 comment on column public.credit_balances.period_granted_micro is 'What the period granted: the whole of a threshold in percent';
@@ -202,25 +214,24 @@ create table public.credit_reservations (
   id uuid primary key default gen_random_uuid(),
   user_id uuid not null constraint credit_reservations_account_fkey references public.credit_balances (user_id),
   run_id uuid not null constraint credit_reservations_run_key unique,
-  purpose text not null default 'run' constraint credit_reservations_purpose_known check (purpose in ('run', 'research')),
+  purpose text not null default 'run' constraint credit_reservations_purpose_known check (purpose = any ('{run,research}')),
   state text not null default 'waiting' constraint credit_reservations_state_known
-    check (state in ('waiting', 'active', 'settled', 'expired', 'denied')),
-  requested_micro bigint not null constraint credit_reservations_requested_positive check (requested_micro > 0),
-  minimum_micro bigint not null constraint credit_reservations_minimum_natural check (minimum_micro >= 0),
+    check (state = any ('{waiting,active,settled,expired,denied}')),
+  requested_micro bigint not null,
+  minimum_micro bigint not null,
   budget_micro bigint,
   held_micro bigint not null default 0,
   consumed_micro bigint not null default 0,
-  released_micro bigint not null default 0 constraint credit_reservations_released_natural check (released_micro >= 0),
-  late_micro bigint not null default 0 constraint credit_reservations_late_natural check (late_micro >= 0),
-  written_off_micro bigint not null default 0
-    constraint credit_reservations_written_off_natural check (written_off_micro >= 0),
+  released_micro bigint not null default 0,
+  late_micro bigint not null default 0,
+  written_off_micro bigint not null default 0,
   price_as_of timestamptz not null,
-  ttl interval not null constraint credit_reservations_ttl_positive check (ttl > interval '0'),
+  ttl interval not null,
   expires_at timestamptz,
   heartbeat_at timestamptz,
   seq bigint not null default 0,
   closing_event text,
-  closing_billable_steps integer constraint credit_reservations_billable_natural check (closing_billable_steps >= 0),
+  closing_billable_steps integer,
   closing_step_ids uuid[],
   closing_at timestamptz,
   closing_asked_at timestamptz,
@@ -229,15 +240,25 @@ create table public.credit_reservations (
   close_reason text,
   created_at timestamptz not null default clock_timestamp(),
   updated_at timestamptz not null default clock_timestamp(),
-  constraint credit_reservations_id_user_key unique (id, user_id),
-  constraint credit_reservations_within_hold check (consumed_micro between 0 and held_micro),
-  constraint credit_reservations_end_whole check ((state in ('waiting', 'active')) = (closed_at is null)),
-  constraint credit_reservations_end_adds_up
-    check (closed_at is null or held_micro = consumed_micro + released_micro),
-  constraint credit_reservations_hold_lives check (state <> 'active' or expires_at is not null),
-  constraint credit_reservations_closing_whole
-    check ((closing_event is null) = (closing_at is null) and (closing_event is null) = (closing_billable_steps is null))
+  constraint credit_reservations_id_user_key unique (id, user_id)
 ) with (fillfactor = 70);
+create function sb.whole_reservation(p_row public.credit_reservations) returns boolean
+language plpgsql immutable set search_path = '' as $$
+begin
+  return p_row.consumed_micro between 0 and p_row.held_micro
+    and (p_row.state in ('active', 'waiting')) = (p_row.closed_at is null)
+    and (p_row.closed_at is null or p_row.held_micro = p_row.consumed_micro + p_row.released_micro)
+    and (p_row.state <> 'active' or p_row.expires_at is not null)
+    and p_row.released_micro >= 0 and p_row.late_micro >= 0 and p_row.written_off_micro >= 0
+    and p_row.requested_micro > 0 and p_row.minimum_micro >= 0 and p_row.ttl > interval '0'
+    and (p_row.closing_event is null) = (p_row.closing_at is null)
+    and (p_row.closing_event is null) = (p_row.closing_billable_steps is null) and p_row.closing_billable_steps >= 0;
+end
+$$;
+comment on function sb.whole_reservation(public.credit_reservations) is
+  'The rules of a row, null where nothing is against it: usage is within the hold, what has ended adds up, what lives expires';
+alter table public.credit_reservations
+  add constraint credit_reservations_whole check (sb.whole_reservation(credit_reservations));
 comment on table public.credit_reservations is
   'The hold of one run and everything below it, and the place where its usage is counted';
 comment on column public.credit_reservations.requested_micro is 'What the run asked for';
@@ -323,9 +344,9 @@ create index credit_grants_expiry_idx on public.credit_grants (expires_at)
 
 create table public.credit_idempotency (
   user_id uuid not null,
-  key text not null constraint credit_idempotency_key_length check (length(key) between 1 and 200),
+  key text not null constraint credit_idempotency_key_length check (key <> '' and length(key) <= 200),
   action text not null constraint credit_idempotency_action_known
-    check (action in ('reserve', 'extend', 'consume', 'release', 'adjust', 'grant', 'tier')),
+    check (action = any ('{reserve,extend,consume,release,adjust,grant,tier}')),
   request_hash bytea not null,
   outcome text not null,
   reservation_id uuid,
@@ -344,18 +365,35 @@ comment on column public.credit_idempotency.request_hash is 'The same key with a
 comment on column public.credit_idempotency.outcome is
   'Denials are kept too: a late repeat of a refused run stays refused. Only a refused extension is not: a run may ask again';
 
+create function sb.whole_entry(p_kind text, p_amount bigint, p_settled bigint, p_account_seq bigint, p_reservation_seq bigint,
+                               p_reservation uuid, p_operation text, p_quantity bigint, p_pricing uuid, p_cost bigint)
+returns boolean
+language plpgsql immutable set search_path = '' as $$
+begin
+  if p_account_seq is null and p_reservation_seq is null then
+    return false;
+  end if;
+  if p_kind = 'consume' then
+    return p_reservation is not null and p_operation is not null and p_pricing is not null and p_settled >= 0
+      and coalesce(p_quantity >= 0 and -p_amount between 0 and p_cost, false);
+  end if;
+  return p_settled >= 0 and p_quantity >= 0 and p_cost >= 0;
+end
+$$;
+comment on function sb.whole_entry is
+  'The rules of a row of credit_transactions, null where nothing is against it: it has a place in an order, and usage says of '
+  'what, how much and at which price. By column, since partitions cannot take over a rule of the whole row';
+
 create table public.credit_transactions (
   id uuid not null default gen_random_uuid(),
   created_at timestamptz not null default clock_timestamp(),
   user_id uuid not null,
   account_seq bigint,
   reservation_seq bigint,
-  kind text not null constraint credit_transactions_kind_known check (kind in (
-    'grant', 'rollover', 'refund', 'adjust', 'expire_grant', 'reserve', 'denied', 'extend', 'debt',
-    'consume', 'late', 'release', 'expire_hold')),
+  kind text not null constraint credit_transactions_kind_known check (kind = any (
+    '{grant,rollover,refund,adjust,expire_grant,reserve,denied,extend,debt,consume,late,release,expire_hold}')),
   amount_micro bigint not null,
-  settled_micro bigint not null default 0
-    constraint credit_transactions_settled_natural check (settled_micro >= 0),
+  settled_micro bigint not null default 0,
   hold_micro bigint not null default 0,
   available_after_micro bigint,
   hold_left_micro bigint,
@@ -363,11 +401,11 @@ create table public.credit_transactions (
   run_id uuid,
   step_id uuid,
   operation text,
-  quantity bigint constraint credit_transactions_quantity_natural check (quantity >= 0),
+  quantity bigint,
   pricing_id uuid,
   price_micro bigint,
   per_quantity bigint,
-  cost_micro bigint constraint credit_transactions_cost_natural check (cost_micro >= 0),
+  cost_micro bigint,
   idempotency_key text,
   cause text not null,
   reverses_id uuid,
@@ -376,11 +414,8 @@ create table public.credit_transactions (
   constraint credit_transactions_pkey primary key (id, created_at),
   constraint credit_transactions_reservation_fkey
     foreign key (reservation_id, user_id) references public.credit_reservations (id, user_id),
-  constraint credit_transactions_ordered check (account_seq is not null or reservation_seq is not null),
-  constraint credit_transactions_consume_whole check (
-    kind <> 'consume' or (reservation_id is not null and operation is not null and quantity is not null
-      and pricing_id is not null and cost_micro is not null and -amount_micro between 0 and cost_micro)
-  )
+  constraint credit_transactions_whole check (sb.whole_entry(
+    kind, amount_micro, settled_micro, account_seq, reservation_seq, reservation_id, operation, quantity, pricing_id, cost_micro))
 ) partition by range (created_at);
 comment on table public.credit_transactions is
   'The ledger: append-only, since no role may update or delete and a trigger refuses it even to the owner. '
@@ -1455,68 +1490,75 @@ $$;
 comment on function sb.settle_lines is
   'Records usage with the accounts of the bound reservations locked; CR001 when another one turns out to need its account';
 
-create function sb.consume_alone(p_line sb.usage_line) returns sb.usage_room
+create function sb.consume_alone(
+  p_reservation uuid, p_run uuid, p_step uuid, p_key text, p_operation text, p_quantity numeric, p_hash bytea,
+  p_transaction uuid, p_occurred_at timestamptz, out cost bigint, out held_left bigint
+)
 language plpgsql set search_path = '' as $$
+#variable_conflict use_column
 declare
-  v_row public.credit_reservations;
+  v_user uuid;
+  v_root uuid;
+  v_seq bigint;
+  v_held bigint;
+  v_used bigint;
+  v_pricing uuid;
+  v_price bigint;
+  v_per bigint;
 begin
-  select * into strict v_row from public.credit_reservations where id = p_line.reservation_id;
-  if v_row.state <> 'active' or v_row.expires_at <= clock_timestamp() or v_row.closing_event is not null
-     or v_row.consumed_micro + p_line.cost > v_row.held_micro then
-    return null;
+  -- Whoever waits here for another looks again, at the clock too, at what the other has left.
+  update public.credit_reservations r
+  set consumed_micro = consumed_micro + sb.cost_of(p_quantity, p.price_micro, p.per_quantity),
+      seq = seq + 1, updated_at = clock_timestamp()
+  from public.credit_pricing p
+  where r.id = p_reservation and state = 'active' and expires_at > clock_timestamp() and closing_event is null
+    and p.operation = p_operation and p.valid_from <= r.price_as_of and (p.valid_to is null or p.valid_to > r.price_as_of)
+    and consumed_micro + sb.cost_of(p_quantity, p.price_micro, p.per_quantity) <= held_micro
+  returning r.user_id, run_id, seq, held_micro, consumed_micro + late_micro, held_micro - consumed_micro,
+            p.id, p.price_micro, p.per_quantity, sb.cost_of(p_quantity, p.price_micro, p.per_quantity)
+  into v_user, v_root, v_seq, v_held, v_used, held_left, v_pricing, v_price, v_per, cost;
+  if not found then
+    raise exception 'the hold cannot take it alone' using errcode = 'CR001';
   end if;
-  begin
-    -- Whoever waits here for another looks again, at the clock too, at what the other has left.
-    update public.credit_reservations
-    set consumed_micro = consumed_micro + p_line.cost, seq = seq + 1, updated_at = clock_timestamp()
-    where id = p_line.reservation_id and state = 'active' and expires_at > clock_timestamp() and closing_event is null
-      and consumed_micro + p_line.cost <= held_micro
-    returning * into v_row;
-    if not found then
-      raise exception 'the hold cannot take it alone after all' using errcode = 'CR001';
-    end if;
-    -- After the hold, as record_usage does: the other way round two deliveries of a line could wait for each other.
-    insert into public.credit_idempotency
-      (user_id, key, action, request_hash, outcome, reservation_id, transaction_id, amount_micro)
-    values (p_line.user_id, p_line.key, 'consume', p_line.request_hash, 'recorded', p_line.reservation_id,
-            p_line.transaction_id, p_line.cost)
-    on conflict (user_id, key) do nothing;
-    if not found then
-      raise exception 'the key is not new' using errcode = 'CR001';
-    end if;
-    insert into public.credit_transactions (id, user_id, reservation_seq, kind, amount_micro, hold_left_micro,
-      reservation_id, run_id, step_id, operation, quantity, pricing_id, price_micro, per_quantity, cost_micro,
-      idempotency_key, cause, occurred_at)
-    values (p_line.transaction_id, p_line.user_id, v_row.seq, 'consume', -p_line.cost, v_row.held_micro - v_row.consumed_micro,
-      p_line.reservation_id, p_line.run_id, p_line.step_id, p_line.operation, p_line.quantity, p_line.pricing_id,
-      p_line.price_micro, p_line.per_quantity, p_line.cost, p_line.key, 'step', p_line.occurred_at);
-    insert into public.event_outbox (source, aggregate_type, aggregate_id, aggregate_seq, type, user_id, root_id, data)
-    values ('credits', 'reservation', v_row.id, v_row.seq, 'credits.consumed', v_row.user_id, v_row.run_id,
-      jsonb_build_object('reservation_id', v_row.id, 'run_id', v_row.run_id,
-        'consumed_micro', (v_row.consumed_micro + v_row.late_micro)::text, 'held_micro', v_row.held_micro::text,
-        'lines', jsonb_build_array(jsonb_build_object('step_id', p_line.step_id, 'operation', p_line.operation,
-          'quantity', p_line.quantity::text, 'cost_micro', p_line.cost::text))));
-  exception when sqlstate 'CR001' then
-    -- The rollback of this block has freed the reservation and the key.
-    return null;
-  end;
-  return row(v_row.id, v_row.held_micro - v_row.consumed_micro, 'consumed', 0)::sb.usage_room;
+  -- After the hold, as record_usage does: the other way round two deliveries of a line could wait for each other.
+  insert into public.credit_idempotency
+    (user_id, key, action, request_hash, outcome, reservation_id, transaction_id, amount_micro)
+  values (v_user, p_key, 'consume', p_hash, 'recorded', p_reservation, p_transaction, cost)
+  on conflict (user_id, key) do nothing;
+  if not found then
+    raise exception 'the key is not new' using errcode = 'CR001';
+  end if;
+  insert into public.credit_transactions (id, user_id, reservation_seq, kind, amount_micro, hold_left_micro,
+    reservation_id, run_id, step_id, operation, quantity, pricing_id, price_micro, per_quantity, cost_micro,
+    idempotency_key, cause, occurred_at)
+  values (p_transaction, v_user, v_seq, 'consume', -cost, held_left, p_reservation, coalesce(p_run, v_root), p_step, p_operation,
+    p_quantity, v_pricing, v_price, v_per, cost, p_key, 'step', coalesce(p_occurred_at, clock_timestamp()));
+  insert into public.event_outbox (source, aggregate_type, aggregate_id, aggregate_seq, type, user_id, root_id, data)
+  values ('credits', 'reservation', p_reservation, v_seq, 'credits.consumed', v_user, v_root,
+    jsonb_build_object('reservation_id', p_reservation, 'run_id', v_root, 'consumed_micro', v_used::text,
+      'held_micro', v_held::text, 'lines', jsonb_build_array(jsonb_build_object('step_id', p_step, 'operation', p_operation,
+        'quantity', p_quantity::bigint::text, 'cost_micro', cost::text))));
+exception when sqlstate 'CR001' then
+  -- The rollback of this block has freed the reservation and the key.
+  cost := null;
 end
 $$;
 comment on function sb.consume_alone is
-  'One new line within its hold, as record_usage does it, in plain statements: a third of the work. Null where it takes more '
-  'than that, and nothing has happened';
+  'One new line within its hold, as record_usage does it, in plain statements: a quarter of the work. Null where it takes more '
+  'than that or the operation has no price of its own, and nothing has happened. Without p_run it is of the root run';
 
 create function sb.consume_lines(p_lines sb.usage_line[]) returns sb.usage_room[]
 language plpgsql set search_path = '' as $$
 declare
-  v_alone sb.usage_room;
+  v_line sb.usage_line := p_lines[1];
+  v_alone record;
   v_bound uuid[];
 begin
   if cardinality(p_lines) = 1 then
-    v_alone := sb.consume_alone(p_lines[1]);
-    if v_alone.reservation_id is not null then
-      return array[v_alone];
+    v_alone := sb.consume_alone(v_line.reservation_id, v_line.run_id, v_line.step_id, v_line.key, v_line.operation, v_line.quantity,
+                                v_line.request_hash, v_line.transaction_id, v_line.occurred_at);
+    if v_alone.cost is not null then
+      return array[row(v_line.reservation_id, v_alone.held_left, 'consumed', 0)::sb.usage_room];
     end if;
   end if;
   v_bound := sb.account_bound(p_lines);
@@ -1699,9 +1741,11 @@ returns table (status text, transaction_id uuid, cost bigint, held_left bigint, 
 language plpgsql security definer set search_path = '' as $$
 #variable_conflict use_column
 declare
+  v_id uuid := gen_random_uuid();
+  v_hash bytea;
+  v_alone record;
   v_row public.credit_reservations;
   v_price public.credit_pricing;
-  v_line sb.usage_line;
   v_room sb.usage_room;
   v_seen public.credit_idempotency;
 begin
@@ -1710,27 +1754,32 @@ begin
      or p_key is null or length(p_key) not between 1 and 200 then
     raise exception 'usage has a key, a step and a positive quantity' using errcode = '22023';
   end if;
+  -- As priced_usage makes it.
+  v_hash := sb.credit_hash('consume', p_reservation::text, p_step::text, p_operation, trim_scale(p_quantity)::text);
+  v_alone := sb.consume_alone(p_reservation, null, p_step, p_key, p_operation, p_quantity, v_hash, v_id, p_occurred_at);
+  if v_alone.cost is not null then
+    status := 'consumed';
+    transaction_id := v_id;
+    cost := v_alone.cost;
+    held_left := v_alone.held_left;
+    debt := 0;
+    return next;
+    return;
+  end if;
+
   select * into v_row from public.credit_reservations where id = p_reservation;
   if not found then
     raise exception 'no reservation %', p_reservation using errcode = 'CR404';
   end if;
   v_price := sb.price_at(p_operation, v_row.price_as_of);
-  -- As priced_usage makes them.
-  v_line := row(1, v_row.id, v_row.user_id, v_row.run_id, p_step, p_key, p_operation, p_quantity, v_price.id, v_price.price_micro,
-    v_price.per_quantity, sb.cost_of(p_quantity, v_price.price_micro, v_price.per_quantity),
-    sb.credit_hash('consume', v_row.id::text, p_step::text, p_operation, trim_scale(p_quantity)::text),
-    gen_random_uuid(), coalesce(p_occurred_at, clock_timestamp()))::sb.usage_line;
-  v_room := sb.consume_alone(v_line);
-  if v_room.reservation_id is not null then
-    return query select 'consumed', v_line.transaction_id, v_line.cost, v_room.room, 0::bigint;
-    return;
-  end if;
-  v_room := (sb.consume_lines(array[v_line]))[1];
-  select * into strict v_seen from public.credit_idempotency where user_id = v_line.user_id and key = p_key;
+  v_room := (sb.consume_lines(array[row(1, v_row.id, v_row.user_id, v_row.run_id, p_step, p_key, p_operation, p_quantity,
+    v_price.id, v_price.price_micro, v_price.per_quantity, sb.cost_of(p_quantity, v_price.price_micro, v_price.per_quantity),
+    v_hash, v_id, coalesce(p_occurred_at, clock_timestamp()))::sb.usage_line]))[1];
+  select * into strict v_seen from public.credit_idempotency where user_id = v_row.user_id and key = p_key;
   return query select
-    case when v_seen.transaction_id <> v_line.transaction_id then 'replayed' else v_room.status end,
+    case when v_seen.transaction_id <> v_id then 'replayed' else v_room.status end,
     v_seen.transaction_id, v_seen.amount_micro, r.held_micro - r.consumed_micro - r.released_micro,
-    case when v_seen.transaction_id <> v_line.transaction_id then 0 else v_room.debt end
+    case when v_seen.transaction_id <> v_id then 0 else v_room.debt end
   from public.credit_reservations r where r.id = p_reservation;
 end
 $$;
@@ -2938,7 +2987,7 @@ revoke all on table
   public.payment_cancellations, public.payment_comparisons
   from public, anon, authenticated, service_role;
 revoke all on function
-  sb.credit_hash, sb.iso_time, sb.billing_period, sb.period_after, sb.append_credit_event, sb.seen_credit_request,
+  sb.whole_balance, sb.whole_reservation, sb.whole_entry, sb.credit_hash, sb.iso_time, sb.billing_period, sb.period_after, sb.append_credit_event, sb.seen_credit_request,
   sb.lock_account, sb.lock_reservation, sb.move_account, sb.burn_grants, sb.resumable_runs, sb.add_grant, sb.available,
   sb.shown_available, sb.expire_grants, sb.apply_tier, sb.renew_account, sb.frozen_prices, sb.tier_limits,
   sb.admit, sb.promote_waiting, sb.close_reservation, sb.expire_overdue, sb.price_at, sb.cost_of,
@@ -3002,7 +3051,10 @@ drop function
   sb.append_credit_event, sb.period_after, sb.billing_period, sb.iso_time, sb.credit_hash;
 drop type sb.usage_line, sb.usage_room;
 select sb.forget_partitions('credit_transactions');
+alter table public.credit_balances drop constraint credit_balances_whole;
+alter table public.credit_reservations drop constraint credit_reservations_whole;
+drop function sb.whole_reservation, sb.whole_balance;
 drop table
   public.payment_comparisons, public.payment_cancellations, public.payment_refunds, public.payment_events, public.credit_audit, public.subscription_tier_versions, public.credit_transactions, public.credit_idempotency, public.credit_grants, public.credit_reservations,
   public.credit_pricing, public.credit_balances, public.user_subscriptions, public.subscription_tiers;
-drop function sb.refuse_ledger_change;
+drop function sb.refuse_ledger_change, sb.whole_entry;

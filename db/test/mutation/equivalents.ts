@@ -22,12 +22,6 @@ export const equivalents: Readonly<Record<string, string>> = {
     'adjust_credits, <= in the place of `<` in `elsif p_amount < 0 and v_balance.overdraft_limit_micro is not null and sb.avail…`',
     'adjust_credits, >= in the place of `>` in `elsif p_amount > 0 then`',
   ]),
-  ...because(
-    'sb.consume_lines() tries the short way first, too: this one only saves the look-ups behind it',
-    [
-      'consume_credits, without `v_room := sb.consume_alone(v_line)` in `v_room := sb.consume_alone(v_line);`',
-    ],
-  ),
   ...because('the other one of two statements asks the same again, of rows that are locked by then', [
     "heartbeat_reservations, without `and state = 'active'` in `where id = any (p_reservations) and state = 'active' order by id for no key upd…`",
     "heartbeat_reservations, without `and r.state = 'active'` in `where r.id = locked.id and r.state = 'active' and r.expires_at > clock_timestam…`",
