@@ -10,6 +10,7 @@ import { commandOf } from '@swissbrain/local-stack/process-group';
 import { createThrowAwayDir, type ThrowAwayDir } from '@swissbrain/local-stack/throw-away';
 import { runChecks } from './checks.ts';
 import { type ClusterAccess, prepareCluster } from './cluster.ts';
+import { shippedImages } from './image-list.ts';
 import { onInterrupt } from './interrupt.ts';
 import { type Progress, startProgress, wordsOf } from './progress.ts';
 import { type Counts, readReport, summary } from './vitest-report.ts';
@@ -90,7 +91,8 @@ async function runProjects(
   progress: Progress,
 ): Promise<Counts> {
   if (!wish.projects.includes('cluster')) return runTests(wish, place, interrupted, progress);
-  const access = await prepareCluster(progress, true);
+  // Sandboxes of every kind take minutes to build.
+  const access = await prepareCluster(progress, true, wish.full ? shippedImages : undefined);
   if (access !== null) return runTests(wish, place, interrupted, progress, access);
   progress('skipped: there is no cluster (set SWISSBRAIN_CLUSTER or KUBECONFIG)');
   return { passed: 0, failed: 0, skipped: 1 };

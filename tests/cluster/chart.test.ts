@@ -99,6 +99,28 @@ describe('the chart', () => {
   });
 });
 
+describe('egress of sandboxes', () => {
+  const nameservers = ['9.9.9.9', '2620:fe::fe'];
+
+  it('is closed, and agent-runner asks for none, until the values open it', async () => {
+    const rendered = await render(least);
+    expect(rendered).toContain('name: SANDBOX_IMAGE');
+    expect(rendered).not.toMatch(/SANDBOX_EGRESS|SANDBOX_NAMESERVERS|to-the-internet/);
+  });
+
+  it('opens to the internet and to its name servers, and agent-runner asks for it', async () => {
+    const rendered = await render({ ...least, sandbox: { internet: { enabled: true, nameservers } } });
+    expect(rendered).toContain('{ name: SANDBOX_EGRESS, value: internet }');
+    expect(rendered).toContain(`{ name: SANDBOX_NAMESERVERS, value: "${nameservers.join(',')}" }`);
+    const [, policy = ''] = /name: to-the-internet\n(.*?)\n---/s.exec(rendered) ?? [];
+    expect(policy).toContain('swissbrain.dev/egress: internet');
+    for (const closed of ['10.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.168.0.0/16'])
+      expect(policy).toContain(`- ${closed}`);
+    for (const open of ['cidr: 9.9.9.9/32', 'cidr: 2620:fe::fe/128', 'port: 53'])
+      expect(policy).toContain(open);
+  });
+});
+
 describe('an example', () => {
   const namespace = 'chart-test';
   const namespaces = [namespace, `${namespace}-swissbrain-sandbox-default`];

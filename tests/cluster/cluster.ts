@@ -49,10 +49,11 @@ export async function kubectlWith(input: string, ...args: readonly string[]): Pr
 }
 
 /** The image of sandboxes that was built for these tests. */
-export function imageOf(target: 'sandbox-node'): string {
+export function imageOf(target: 'sandbox-node' | 'sandbox-python' | 'sandbox-browser'): string {
   const names = (process.env.SWISSBRAIN_CLUSTER_IMAGES ?? '').split(',');
   const name = names.find((one) => one.includes(`/${target}:`));
-  if (name === undefined) throw new Error(`run by \`npm run test:cluster\`, which builds ${target}`);
+  const how = target === 'sandbox-node' ? 'test:cluster' : 'test:cluster -- --full';
+  if (name === undefined) throw new Error(`run by \`npm run ${how}\`, which builds ${target}`);
   return name;
 }
 
@@ -78,6 +79,8 @@ async function installChart(): Promise<void> {
         small: { quota: { pods: 1, cpu: '8', memory: '4Gi', ephemeralStorage: '40Gi' } },
       },
       agentRunner: { serviceAccount: 'agent-runner', extraCidrs: [`${testHost}/32`] },
+      // Only sandboxes that ask for egress get any.
+      internet: { enabled: true, nameservers: [testHost] },
     },
     // The sandbox part alone.
     secrets: { existingSecret: 'none' },
@@ -176,6 +179,8 @@ export async function createClusterSandboxes(): Promise<ClusterSandboxes> {
       instance,
       runtimeClass: undefined,
       hostUsers: true,
+      egress: 'none',
+      nameservers: [],
       startSeconds: 180,
       idleSeconds: 600,
       lifetimeSeconds: 3_600,

@@ -3,22 +3,25 @@ import { mkdtemp, readdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { serviceNames } from '@swissbrain/shared-schema/ids';
+import { waitFor } from '@swissbrain/testkit/wait';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { tagsOf } from '../../scripts/dev-values.ts';
 import { auditRun, waitUntilSettled } from '../e2e/run-audit.ts';
+import { demoRun } from '../e2e/whole-stack.ts';
 import { kubectl, mayBreakCluster } from './cluster.ts';
 import { installRelease, type Release, swissbrain } from './release.ts';
 import { type LoadReport, startLoad, untilFurther, withoutSandbox } from './release-load.ts';
 import { killNode, startNode, startRunOn } from './release-node.ts';
 
 let release: Release;
-/** Another one of the same name, which is removed when its tests have passed. */
+/** Another one of the same name with a warm session, which is removed when its tests have passed. */
 let beside: Release;
 beforeAll(async () => {
-  [release, beside] = (await Promise.all(
-    ['release-test', 'release-beside'].map((namespace) => installRelease('swissbrain', namespace)),
-  )) as [Release, Release];
+  [release, beside] = await Promise.all([
+    installRelease('swissbrain', 'release-test'),
+    installRelease('swissbrain', 'release-beside', { sandbox: { warmSessions: 1 } }),
+  ]);
 });
 afterAll(() => release?.[Symbol.asyncDispose]());
 
@@ -129,6 +132,27 @@ describe('a second installation of the same name in another namespace', () => {
     await expect(beside.clientOf(user).runs.get(run.id)).rejects.toMatchObject({ status: 404 });
     await waitUntilSettled(release, run.id);
     await auditRun(release, run.id);
+  });
+
+  it('keeps a session warm and gives it to the next run', async () => {
+    const demo = async () => {
+      const { id } = await beside.clientOf(randomUUID()).runs.create(await demoRun());
+      await waitUntilSettled(beside, id);
+      await auditRun(beside, id);
+      const query = 'select status, session_name from public.agent_runs where id = $1';
+      const [row] = await beside.query<{ status: string; session_name: string | null }>(query, [id]);
+      return row;
+    };
+    // The limits of this one are those that a session is kept for.
+    expect(await demo()).toMatchObject({ status: 'completed' });
+    const namespace = `${beside.namespace}-${beside.name}-sandbox-default`;
+    const path = 'jsonpath={.items[?(@.status.ready==1)].metadata.name}';
+    const idle = await waitFor(
+      () => kubectl('-n', namespace, 'get', 'jobs', '-l', 'swissbrain.dev/warm=idle', '-o', path),
+      { describe: 'an idle session', timeoutMs: 90_000 },
+    );
+    expect(await demo()).toEqual({ status: 'completed', session_name: idle });
+    expect(idle).toMatch(/^sb-warm-[0-9a-f-]{36}$/);
   });
 
   it('cannot reach the stores of the first, which its services reach', async () => {

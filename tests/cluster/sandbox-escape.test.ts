@@ -13,12 +13,13 @@ import {
   sandboxNamespace,
   testHost,
 } from './cluster.ts';
+import { type OrdinaryPod, startOrdinaryPod } from './ordinary-pod.ts';
 
 let sandboxes: ClusterSandboxes;
 let session: SandboxSession;
 let other: SandboxSession;
 let service: Server;
-const ordinary = `ordinary-${process.pid}`;
+let ordinary: OrdinaryPod;
 
 beforeAll(async () => {
   sandboxes = await createClusterSandboxes();
@@ -30,28 +31,13 @@ beforeAll(async () => {
   // Stands for agent-runner, Postgres and NATS: a process of this machine that listens where they would.
   service = createServer((_request, response) => response.end('a service'));
   await new Promise<void>((listening) => service.listen(0, '0.0.0.0', listening));
-  await apply(ordinaryPod());
-  await kubectl('-n', 'default', 'wait', `pod/${ordinary}`, '--for=condition=Ready', '--timeout=120s');
+  ordinary = await startOrdinaryPod();
 });
 afterAll(async () => {
   service?.close();
-  await kubectl('-n', 'default', 'delete', 'pod', ordinary, '--wait=false', '--ignore-not-found');
+  await ordinary?.remove();
   await sandboxes?.clear();
 });
-
-/** A pod like any other, which shows that what a sandbox cannot reach is there. */
-function ordinaryPod() {
-  const node = ['/usr/local/bin/node', '-e', 'setInterval(() => {}, 1000)'];
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name: ordinary, namespace: 'default' },
-    spec: {
-      containers: [{ name: 'node', image: imageOf('sandbox-node'), command: node }],
-      restartPolicy: 'Never',
-    },
-  };
-}
 
 /** Says `reached` when anything answers there, else the error. */
 const probe = (host: string, port: number) => `
@@ -66,10 +52,7 @@ const probe = (host: string, port: number) => `
   console.log(said);`;
 
 const fromSandbox = async (code: string) => (await collect(session, { code })).stdout.trim();
-const fromOrdinaryPod = async (code: string) => {
-  const words = ['/usr/local/bin/node', '--input-type=module', '-e', code];
-  return (await kubectl('-n', 'default', 'exec', ordinary, '--', ...words)).trim();
-};
+const fromOrdinaryPod = (code: string) => ordinary.run(code);
 const shell = (script: string) => `
   const { spawnSync } = await import('node:child_process');
   const { stdout, stderr } = spawnSync('/bin/sh', ['-c', ${JSON.stringify(script)}], { encoding: 'utf8' });

@@ -1,5 +1,8 @@
 import type { OpenSession, SandboxSession, SessionBinding } from '@swissbrain/agent-runner/sandbox/driver';
 import type { KubernetesDriver } from '@swissbrain/agent-runner/sandbox/kubernetes-driver';
+import { poolSelector } from '@swissbrain/agent-runner/sandbox/kubernetes-job';
+import type { KubernetesSettings } from '@swissbrain/agent-runner/sandbox/kubernetes-settings';
+import { isOld } from '@swissbrain/agent-runner/sandbox/kubernetes-warm';
 import { waitFor } from '@swissbrain/testkit/wait';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { collect } from '../../services/agent-runner/test/sandbox-fixture.ts';
@@ -30,14 +33,18 @@ function row(name: string | null = null) {
   return { binding, written, name: () => name };
 }
 
-/** The names of the idle sessions whose pods run. */
-async function idle(driver: KubernetesDriver, request: OpenSession): Promise<string[]> {
+/** The names of the idle sessions for these limits whose pods run. */
+async function idle(
+  driver: KubernetesDriver,
+  request: OpenSession,
+  settings = sandboxes.settings(),
+): Promise<string[]> {
   // The first to ask for these limits starts its own session, and the pool begins.
   const first = await driver.openSession({ ...request, runId: crypto.randomUUID(), binding: row().binding });
   await first.close();
   return waitFor(
     async () => {
-      const selector = `app.kubernetes.io/instance=${instance},swissbrain.dev/warm=idle`;
+      const selector = poolSelector(settings, request.limits);
       const path = 'jsonpath={range .items[?(@.status.ready==1)]}{.metadata.name}{"\\n"}{end}';
       const names = await kubectl('-n', sandboxNamespace, 'get', 'jobs', '-l', selector, '-o', path);
       return names === '' ? undefined : names.trim().split('\n');
@@ -45,6 +52,26 @@ async function idle(driver: KubernetesDriver, request: OpenSession): Promise<str
     { describe: 'an idle session', timeoutMs: 60_000 },
   );
 }
+
+/** Waits until a session has waited for a run for longer than any may. */
+const tooOld = (name: string, settings: KubernetesSettings) =>
+  waitFor(
+    async () => {
+      const path = 'jsonpath={.metadata.creationTimestamp}';
+      const creationTimestamp = await kubectl('-n', sandboxNamespace, 'get', 'job', name, '-o', path);
+      return isOld(settings, { metadata: { creationTimestamp: new Date(creationTimestamp) } });
+    },
+    { describe: `session ${name} to be old`, timeoutMs: 60_000 },
+  );
+/** Waits until a session's Job is removed: one that ends by itself leaves its Job for a while. */
+const removed = (name: string) =>
+  waitFor(
+    async () => {
+      const all = ['get', 'jobs', '--ignore-not-found', '-o', 'name', name];
+      return (await kubectl('-n', sandboxNamespace, ...all)) === '';
+    },
+    { describe: `session ${name} to be removed`, timeoutMs: 60_000 },
+  );
 
 const labelsOf = async (name: string): Promise<Record<string, string>> =>
   JSON.parse(await kubectl('-n', sandboxNamespace, 'get', 'job', name, '-o', 'jsonpath={.metadata.labels}'));
@@ -138,5 +165,61 @@ describe('a warm session', () => {
     expect(again.name).toBe(own.name);
     expect(written).toEqual([]);
     await again.close();
+  });
+});
+
+describe('a warm session that has waited for too long', () => {
+  // It may wait for a quarter of its lifetime.
+  const lifetimeSeconds = 60;
+  /** Settings and a request with limits that no other test asks for. */
+  const alone = (diskMb: number) => {
+    const { limits } = sandboxes.request();
+    const settings = sandboxes.settings({ warmSessions: 1, lifetimeSeconds });
+    return { settings, request: sandboxes.request({ limits: { ...limits, diskMb } }) };
+  };
+
+  it('is replaced by whoever keeps it', async () => {
+    const { settings, request } = alone(65);
+    const driver = sandboxes.driver(settings);
+    const [name = ''] = await idle(driver, request, settings);
+    await removed(name);
+    const [next] = await idle(driver, request, settings);
+    expect(next).not.toBe(name);
+    await driver.stop();
+  });
+
+  it('is given to no run, though who kept it is gone and the next has not looked yet', async () => {
+    const { settings, request } = alone(66);
+    const before = sandboxes.driver(settings);
+    const [name = ''] = await idle(before, request, settings);
+    await before.stop();
+    await tooOld(name, settings);
+    const after = sandboxes.driver(settings);
+    // The watch of the next one knows of the pods once it has opened a session.
+    await (await after.openSession(sandboxes.request())).close();
+    const { binding, written } = row();
+    const session = await after.openSession({ ...request, binding });
+    expect(session.name).not.toBe(name);
+    expect(written).not.toContain(name);
+    await works(session);
+    // From now on these limits are asked for again, so it is replaced here, too.
+    await removed(name);
+    await session.close();
+    await after.stop();
+  });
+
+  it('is swept where nobody keeps any, and a young one is not', async () => {
+    const { settings, request } = alone(67);
+    const keeper = sandboxes.driver(settings);
+    const [name = ''] = await idle(keeper, request, settings);
+    await keeper.stop();
+    await tooOld(name, settings);
+    const other = { ...settings, lifetimeSeconds: 3_600 };
+    const another = sandboxes.driver(other);
+    const [young = ''] = await idle(another, request, other);
+    await another.stop();
+    await sandboxes.driver({ lifetimeSeconds }).sweep(async () => true);
+    await removed(name);
+    expect(await labelsOf(young)).toMatchObject({ 'swissbrain.dev/warm': 'idle' });
   });
 });

@@ -2,7 +2,7 @@ import { baseConfigSchema } from '@swissbrain/service-kit/config';
 import { z } from 'zod';
 import { modelConfigText } from './agent/model-config.ts';
 import { modelProblems } from './agent/model-needs.ts';
-import { namespacesByTier } from './sandbox/kubernetes-settings.ts';
+import { nameserverList, namespacesByTier } from './sandbox/kubernetes-settings.ts';
 import { mcpConfigText, namedSecrets, secretPrefix } from './tools/mcp/mcp-config.ts';
 
 const seconds = (fallback: number) => z.coerce.number().int().positive().default(fallback);
@@ -118,6 +118,10 @@ const settings = baseConfigSchema.extend({
   SANDBOX_REQUIRE_ISOLATION: z.stringbool().default(false),
   /** False gives each sandbox a user namespace of its own. */
   SANDBOX_HOST_USERS: z.stringbool().default(true),
+  /** `internet` labels sandboxes for the network policy that lets them out; without that policy nothing goes out. */
+  SANDBOX_EGRESS: z.enum(['none', 'internet']).default('none'),
+  /** Where sandboxes with egress look up names: up to three addresses. */
+  SANDBOX_NAMESERVERS: nameserverList.default([]),
   SANDBOX_START_SECONDS: seconds(120),
   /** Idle sandboxes kept for each of the limits that runs have asked for lately; 0 keeps none. */
   SANDBOX_WARM_SESSIONS: z.coerce.number().int().min(0).max(100).default(0),

@@ -27,6 +27,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if $sandbox.runtimeClassName }}
 - { name: SANDBOX_RUNTIME_CLASS, value: {{ $sandbox.runtimeClassName | quote }} }
 {{- end }}
+{{- if $sandbox.internet.enabled }}
+- { name: SANDBOX_EGRESS, value: internet }
+- { name: SANDBOX_NAMESERVERS, value: {{ join "," $sandbox.internet.nameservers | quote }} }
+{{- end }}
 - { name: SANDBOX_WARM_SESSIONS, value: {{ $sandbox.warmSessions | quote }} }
 - { name: SANDBOX_REQUIRE_ISOLATION, value: {{ $sandbox.requireIsolation | quote }} }
 - { name: SANDBOX_HOST_USERS, value: {{ $sandbox.hostUsers | quote }} }

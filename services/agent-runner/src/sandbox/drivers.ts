@@ -20,6 +20,8 @@ export interface SandboxConfig {
   readonly SANDBOX_INSTANCE: string;
   readonly SANDBOX_RUNTIME_CLASS?: string | undefined;
   readonly SANDBOX_HOST_USERS: boolean;
+  readonly SANDBOX_EGRESS: 'none' | 'internet';
+  readonly SANDBOX_NAMESERVERS: readonly string[];
   readonly SANDBOX_START_SECONDS: number;
   readonly SANDBOX_WARM_SESSIONS: number;
 }
@@ -49,6 +51,8 @@ export function createSandboxDriver(
     instance: config.SANDBOX_INSTANCE,
     runtimeClass: config.SANDBOX_RUNTIME_CLASS,
     hostUsers: config.SANDBOX_HOST_USERS,
+    egress: config.SANDBOX_EGRESS,
+    nameservers: config.SANDBOX_NAMESERVERS,
     startSeconds: config.SANDBOX_START_SECONDS,
     warmSessions: config.SANDBOX_WARM_SESSIONS,
   };

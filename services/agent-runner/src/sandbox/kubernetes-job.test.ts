@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { poolOf, sessionJob, sessionJobName, sessionSecret, warmJob } from './kubernetes-job.ts';
-import { type KubernetesSettings, namespacesByTier } from './kubernetes-settings.ts';
+import { type KubernetesSettings, nameserverList, namespacesByTier } from './kubernetes-settings.ts';
 
 const settings: KubernetesSettings = {
   secret: 'the secret of the service, which no object may hold',
@@ -13,6 +13,8 @@ const settings: KubernetesSettings = {
   instance: 'here',
   runtimeClass: undefined,
   hostUsers: true,
+  egress: 'none',
+  nameservers: [],
   startSeconds: 60,
   idleSeconds: 600,
   lifetimeSeconds: 3_600,
@@ -81,6 +83,28 @@ describe('the Job of a session', () => {
   });
 });
 
+describe('egress', () => {
+  const jobWith = (overrides: Partial<KubernetesSettings>) =>
+    sessionJob({ ...settings, ...overrides }, request).spec?.template;
+  const nameservers = ['9.9.9.9'];
+
+  it('is asked for by a label, and only then are names looked up', () => {
+    expect(jobWith({ nameservers })?.metadata?.labels).not.toHaveProperty('swissbrain.dev/egress');
+    expect(jobWith({ nameservers })?.spec?.dnsConfig).toEqual({ nameservers: ['127.0.0.1'] });
+    const open = jobWith({ egress: 'internet', nameservers });
+    expect(open?.metadata?.labels).toMatchObject({ 'swissbrain.dev/egress': 'internet' });
+    expect(open?.spec?.dnsConfig).toEqual({ nameservers });
+    expect(jobWith({ egress: 'internet' })?.spec?.dnsConfig).toEqual({ nameservers: ['127.0.0.1'] });
+  });
+
+  it('has name servers by address, at most as many as a pod takes', () => {
+    expect(nameserverList.parse('1.1.1.1,2606:4700:4700::1111')).toEqual(['1.1.1.1', '2606:4700:4700::1111']);
+    expect(nameserverList.parse('')).toEqual([]);
+    for (const text of ['dns.example', '1.1.1.1,1.0.0.1,8.8.8.8,8.8.4.4'])
+      expect(nameserverList.safeParse(text).success).toBe(false);
+  });
+});
+
 describe('the Secret of a session', () => {
   it('goes with its Job', () => {
     const secret = sessionSecret({ metadata: { name: 'sb-x', namespace: 'n', uid: 'u' } }, 's3cret');
@@ -120,6 +144,7 @@ describe('the Job of a warm session', () => {
     );
     expect(poolOf(settings, { ...request.limits, memoryMb: 512 })).not.toBe(pool);
     expect(poolOf(settings, { ...request.limits, tier: 'pro' })).not.toBe(pool);
+    expect(poolOf({ ...settings, egress: 'internet' }, request.limits)).not.toBe(pool);
     expect(poolOf({ ...settings, warmSessions: 5 }, request.limits)).toBe(pool);
   });
 });

@@ -15,6 +15,8 @@ export const labels = {
   warm: 'swissbrain.dev/warm',
   /** Sessions of the pool with the same value are alike. */
   pool: 'swissbrain.dev/pool',
+  /** `internet` on pods that the chart's policy `to-the-internet` lets out. */
+  egress: 'swissbrain.dev/egress',
 } as const;
 export const runtimePort = 8_080;
 
@@ -64,9 +66,9 @@ export function warmJob(settings: KubernetesSettings, name: string, limits: Sess
   return jobOf(settings, name, limits, { [labels.warm]: 'idle', [labels.pool]: poolOf(settings, limits) });
 }
 
-/** What sessions are alike in: everything about their pods but the name. */
+/** What sessions are alike in: everything about their pods but the name and the run. */
 export function poolOf(settings: KubernetesSettings, limits: SessionLimits): string {
-  const alike = [namespaceFor(settings, limits), podSpec(settings, 'name', limits)];
+  const alike = [namespaceFor(settings, limits), settings.egress, podSpec(settings, 'name', limits)];
   return createHash('sha256').update(JSON.stringify(alike)).digest('hex').slice(0, 16);
 }
 
@@ -90,6 +92,7 @@ function jobOf(
     [labels.managedBy]: 'swissbrain',
     [labels.component]: 'sandbox',
     [labels.instance]: settings.instance,
+    ...(settings.egress === 'internet' ? { [labels.egress]: 'internet' } : {}),
     ...own,
   };
   const annotations = {
@@ -133,9 +136,9 @@ function podSpec(settings: KubernetesSettings, name: string, limits: SessionLimi
     terminationGracePeriodSeconds: graceSeconds,
     ...(settings.runtimeClass === undefined ? {} : { runtimeClassName: settings.runtimeClass }),
     ...(settings.hostUsers ? {} : { hostUsers: false }),
-    // No names to look up, and nothing of the cluster in resolv.conf.
+    // No names to look up but, with egress, those of the internet; nothing of the cluster in resolv.conf.
     dnsPolicy: 'None',
-    dnsConfig: { nameservers: ['127.0.0.1'] },
+    dnsConfig: { nameservers: nameserversOf(settings) },
     tolerations: ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'].map((key) => ({
       key,
       ...away,
@@ -155,6 +158,10 @@ function podSpec(settings: KubernetesSettings, name: string, limits: SessionLimi
       { name: 'shm', emptyDir: { medium: 'Memory', sizeLimit: '64Mi' } },
     ],
   };
+}
+
+function nameserversOf({ egress, nameservers }: KubernetesSettings): string[] {
+  return egress === 'internet' && nameservers.length > 0 ? [...nameservers] : ['127.0.0.1'];
 }
 
 function runtimeContainer(settings: KubernetesSettings, name: string, limits: SessionLimits): V1Container {

@@ -15,6 +15,10 @@ export interface KubernetesSettings {
   readonly runtimeClass: string | undefined;
   /** False gives each pod a user namespace of its own. */
   readonly hostUsers: boolean;
+  /** `internet` asks the network policies of the namespace to let sandboxes out; what they allow is the chart's. */
+  readonly egress: 'none' | 'internet';
+  /** Addresses of name servers for sandboxes with egress; without any they find nothing by name. */
+  readonly nameservers: readonly string[];
   /** The longest a session may take from its creation to its first answer. */
   readonly startSeconds: number;
   readonly idleSeconds: number;
@@ -44,3 +48,9 @@ export const namespacesByTier = z.string().transform((text, context): ReadonlyMa
     context.addIssue({ code: 'custom', message: 'default=<namespace> is missing' });
   return namespaces;
 });
+
+/** `1.1.1.1,8.8.8.8`: addresses, as many as a pod may have name servers. */
+export const nameserverList = z
+  .string()
+  .transform((text) => text.split(',').filter(Boolean))
+  .pipe(z.array(z.union([z.ipv4(), z.ipv6()])).max(3));

@@ -108,9 +108,11 @@ async function bindIdle(
   const { settings, api, pods } = options;
   const namespace = namespaceFor(settings, request.limits);
   const idle = await api.listJobs(namespace, poolSelector(settings, request.limits));
-  const ready = idle.flatMap(({ metadata }) => {
+  // Who kept them may be gone, and the next round of upkeep is yet to come: the old ones are not for a run.
+  const young = idle.filter((job) => !job.metadata?.deletionTimestamp && !isOld(settings, job));
+  const ready = young.flatMap(({ metadata }) => {
     const pod = pods.find(namespace, metadata?.name ?? '');
-    const runs = pod !== null && podStateOf(pod).phase === 'running' && !metadata?.deletionTimestamp;
+    const runs = pod !== null && podStateOf(pod).phase === 'running';
     return runs && metadata?.name ? [metadata.name] : [];
   });
   if (ready.length === 0) return null;
