@@ -33,12 +33,13 @@ RUN mkdir -p /opt/browser && cd /opt/browser \
   && npm install --no-audit --no-fund --ignore-scripts playwright-core@1.65.1
 
 FROM with-python AS with-browser
-RUN apt-get update && apt-get install -y --no-install-recommends chromium fonts-liberation \
+# The shell, not the whole Chromium, which takes more memory than the smallest tier has.
+RUN apt-get update && apt-get install -y --no-install-recommends chromium-headless-shell fonts-liberation \
   && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
   && find / -xdev -perm /6000 -type f -exec chmod a-s {} +
 COPY --from=browser-modules /opt/browser /opt/browser
 # Programs find playwright-core without installing anything: require() through NODE_PATH, import by this path.
-ENV NODE_PATH=/opt/browser/node_modules CHROMIUM_PATH=/usr/bin/chromium
+ENV NODE_PATH=/opt/browser/node_modules CHROMIUM_PATH=/usr/bin/chromium-headless-shell
 
 FROM with-node AS sandbox-node
 COPY --from=built /opt/sandbox /opt/sandbox

@@ -128,7 +128,6 @@ async function launch(): Promise<BrowserContext> {
       '--disable-extensions',
       // One process for all pages: the sandbox holds no other user's, and memory is short.
       '--disable-site-isolation-trials',
-      '--disable-features=IsolateOrigins,site-per-process',
       '--renderer-process-limit=2',
     ],
   });

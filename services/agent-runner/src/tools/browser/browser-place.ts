@@ -25,7 +25,7 @@ const application = '/Applications/Google Chrome.app/Contents/MacOS/Google Chrom
 /** Of the image `sandbox-browser`. */
 const ofImage = {
   playwright: '/opt/browser/node_modules/playwright-core',
-  chromium: ['/usr/bin/chromium-headless-shell', '/usr/bin/chromium'],
+  chromium: ['/usr/bin/chromium-headless-shell'],
 };
 
 function isProgram(path: string): boolean {
