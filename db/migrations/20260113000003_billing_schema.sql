@@ -294,6 +294,9 @@ comment on column public.credit_reservations.seq is
 comment on column public.credit_reservations.closing_event is
   'How the run ended, while some of its billable steps are still to be recorded';
 comment on column public.credit_reservations.closing_step_ids is 'Null: too many to name, the count decides';
+-- Most users have few runs and some have very many. By the average of one or two the planner takes every index that begins
+-- with the user to be as good as the key, also for the foreign key of each entry, and then reads all runs of a busy user.
+alter table public.credit_reservations alter column user_id set (n_distinct = -0.05);
 -- The sweeper: holds whose time is over.
 create index credit_reservations_overdue_idx on public.credit_reservations (expires_at) where state = 'active';
 -- How many runs of a user are live.
@@ -649,8 +652,10 @@ $$;
 comment on function sb.credit_hash(text[]) is 'What a key stands for: the parts of a request that change its effect';
 
 create function sb.iso_time(p_at timestamptz) returns text
-language sql immutable parallel safe set search_path = '' as $$
-  select to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
+language plpgsql immutable parallel safe set search_path = '' as $$
+begin
+  return to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
+end
 $$;
 comment on function sb.iso_time(timestamptz) is 'A time as events carry it, independent of the session''s settings';
 
@@ -699,9 +704,11 @@ comment on function sb.period_after is
 
 create function sb.append_credit_event(p_aggregate text, p_aggregate_id uuid, p_seq bigint, p_type text,
                                        p_user uuid, p_root uuid, p_data jsonb) returns void
-language sql set search_path = '' as $$
+language plpgsql set search_path = '' as $$
+begin
   insert into public.event_outbox (source, aggregate_type, aggregate_id, aggregate_seq, type, user_id, root_id, data)
   values ('credits', p_aggregate, p_aggregate_id, p_seq, p_type, p_user, p_root, p_data);
+end
 $$;
 
 create function sb.seen_credit_request(p_user uuid, p_key text, p_hash bytea) returns public.credit_idempotency
@@ -740,20 +747,22 @@ language plpgsql set search_path = '' as $$
 declare
   v_reservation public.credit_reservations;
 begin
-  select * into v_reservation from public.credit_reservations where id = p_reservation;
+  perform from public.credit_balances
+  where user_id = (select user_id from public.credit_reservations where id = p_reservation) for no key update;
+  select * into v_reservation from public.credit_reservations where id = p_reservation for no key update;
   if not found then
     raise exception 'no reservation %', p_reservation using errcode = 'CR404';
   end if;
-  perform sb.lock_account(v_reservation.user_id);
-  select * into v_reservation from public.credit_reservations where id = p_reservation for no key update;
   return v_reservation;
 end
 $$;
 comment on function sb.lock_reservation(uuid) is 'Locks a reservation in the global order: its account first';
 
 create function sb.available(p_balance public.credit_balances) returns bigint
-language sql immutable set search_path = '' as $$
-  select p_balance.credited_micro - p_balance.debited_micro - p_balance.reserved_micro;
+language plpgsql immutable set search_path = '' as $$
+begin
+  return p_balance.credited_micro - p_balance.debited_micro - p_balance.reserved_micro;
+end
 $$;
 
 create function sb.tell_low(p_user uuid) returns void
@@ -786,6 +795,15 @@ comment on function sb.tell_low(uuid) is
   'Appends credits.low for each threshold that available has fallen below, once until it has risen again. Called where '
   'a change of the account is whole, so that what falls and rises in one transaction is not told. Needs the account''s lock';
 
+create function sb.has_thresholds(p_balance public.credit_balances) returns boolean
+language plpgsql immutable set search_path = '' as $$
+begin
+  return p_balance.overdraft_limit_micro is not null or p_balance.low_told <> '{}';
+end
+$$;
+comment on function sb.has_thresholds(public.credit_balances) is
+  'Whether there is anything for sb.tell_low() to do: not for an account without a limit, once it was told so';
+
 create function sb.low_threshold(p_threshold text, p_period_granted bigint) returns bigint
 language sql immutable set search_path = '' as $$
   select case when right(p_threshold, 1) = '%' then rtrim(p_threshold, '%')::bigint * p_period_granted / 100
@@ -815,7 +833,7 @@ begin
     v_balance.credited_micro - v_balance.debited_micro - v_balance.reserved_micro,
     p_reservation, p_run, p_key, p_cause, p_reverses, p_grant);
   -- What expires may be granted again at once; who lets it expire tells.
-  if p_amount - p_settled - p_hold < 0 and p_kind <> 'expire_grant' then
+  if p_amount - p_settled - p_hold < 0 and p_kind <> 'expire_grant' and sb.has_thresholds(v_balance) then
     perform sb.tell_low(p_user);
   end if;
   return v_balance;
@@ -897,9 +915,11 @@ comment on function sb.add_grant is
   'Credits an account, debt first; null when this source_ref was granted before. Needs the lock of the account';
 
 create function sb.shown_available(p_balance public.credit_balances) returns bigint
-language sql immutable set search_path = '' as $$
-  select case when p_balance.overdraft_limit_micro is not null
+language plpgsql immutable set search_path = '' as $$
+begin
+  return case when p_balance.overdraft_limit_micro is not null
               then p_balance.credited_micro - p_balance.debited_micro - p_balance.reserved_micro end;
+end
 $$;
 comment on function sb.shown_available(public.credit_balances) is
   'Available as callers see it: null where there is no limit';
@@ -1038,66 +1058,90 @@ comment on function sb.renew_account(uuid, timestamptz) is
   'Also called before a reservation, so that nobody is refused because the monthly job is late. Needs the account''s lock';
 
 create function sb.frozen_prices(p_as_of timestamptz) returns jsonb
-language sql stable set search_path = '' as $$
-  select coalesce(jsonb_agg(jsonb_build_object('pricing_id', id, 'operation', operation, 'price_micro', price_micro::text,
-                                               'per_quantity', per_quantity::text, 'unit', unit) order by operation), '[]')
-  from public.credit_pricing
-  where valid_from <= p_as_of and (valid_to is null or valid_to > p_as_of);
+language plpgsql stable set search_path = '' as $$
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_object(array['pricing_id', id::text, 'operation', operation, 'price_micro', price_micro::text,
+                                                 'per_quantity', per_quantity::text, 'unit', unit]) order by operation), '[]')
+    from public.credit_pricing
+    where valid_from <= p_as_of and (valid_to is null or valid_to > p_as_of));
+end
 $$;
 
 create function sb.tier_limits(p_tier public.subscription_tiers) returns jsonb
-language sql immutable set search_path = '' as $$
-  select jsonb_build_object(
+language plpgsql immutable set search_path = '' as $$
+begin
+  return jsonb_build_object(
     'tier', p_tier.code, 'max_concurrent_runs', p_tier.max_concurrent_runs,
     'max_parallel_items', p_tier.max_parallel_items, 'sandbox_cpu_millis', p_tier.sandbox_cpu_millis,
     'sandbox_memory_mb', p_tier.sandbox_memory_mb, 'sandbox_disk_mb', p_tier.sandbox_disk_mb,
     'sandbox_seconds', p_tier.sandbox_seconds, 'retention_days', p_tier.retention_days,
     'requests_per_minute', p_tier.requests_per_minute);
+end
 $$;
 comment on function sb.tier_limits(public.subscription_tiers) is
   'The limits that credits.reserved carries to the runner';
 
-create function sb.admit(p_reservation public.credit_reservations, p_tier public.subscription_tiers) returns void
+create function sb.decide(p_row public.credit_reservations, p_tier public.subscription_tiers, p_balance public.credit_balances)
+returns public.credit_reservations
 language plpgsql set search_path = '' as $$
 declare
-  v_balance public.credit_balances := sb.lock_account(p_reservation.user_id);
-  v_room bigint := case when v_balance.overdraft_limit_micro is null then p_reservation.requested_micro
-                        else greatest(sb.available(v_balance), 0) end;
-  v_hold bigint := least(p_reservation.requested_micro, p_reservation.budget_micro, v_room);
-  v_now timestamptz := clock_timestamp();
-  v_row public.credit_reservations;
+  v_room bigint := case when p_balance.overdraft_limit_micro is null then p_row.requested_micro
+                        else greatest(sb.available(p_balance), 0) end;
+  v_hold bigint := least(p_row.requested_micro, p_row.budget_micro, v_room);
 begin
-  if p_tier.code is null or v_hold <= 0 or v_hold < p_reservation.minimum_micro then
-    update public.credit_reservations
-    set state = 'denied', close_reason = 'insufficient', closed_at = v_now, seq = seq + 1, updated_at = v_now
-    where id = p_reservation.id returning * into strict v_row;
-    perform sb.move_account(v_row.user_id, 'denied', 'insufficient', p_reservation => v_row.id, p_run => v_row.run_id);
-    perform sb.append_credit_event('reservation', v_row.id, v_row.seq, 'credits.denied', v_row.user_id, v_row.run_id,
-      jsonb_build_object('reservation_id', v_row.id, 'run_id', v_row.run_id, 'reason', 'insufficient',
-                         'required_micro', v_row.minimum_micro::text, 'available_micro', sb.available(v_balance)::text));
-    return;
+  p_row.seq := p_row.seq + 1;
+  p_row.updated_at := clock_timestamp();
+  if p_tier.code is null or v_hold <= 0 or v_hold < p_row.minimum_micro then
+    p_row.state := 'denied';
+    p_row.close_reason := 'insufficient';
+    p_row.closed_at := p_row.updated_at;
+  else
+    p_row.state := 'active';
+    p_row.held_micro := v_hold;
+    p_row.expires_at := p_row.updated_at + p_row.ttl;
+    p_row.heartbeat_at := p_row.updated_at;
   end if;
-  update public.credit_reservations
-  set state = 'active', held_micro = v_hold, expires_at = v_now + ttl, heartbeat_at = v_now, seq = seq + 1, updated_at = v_now
-  where id = p_reservation.id returning * into strict v_row;
-  v_balance := sb.move_account(v_row.user_id, 'reserve', 'run', p_hold => v_hold,
-                               p_reservation => v_row.id, p_run => v_row.run_id);
-  perform sb.append_credit_event('reservation', v_row.id, v_row.seq, 'credits.reserved', v_row.user_id, v_row.run_id,
-    jsonb_build_object('reservation_id', v_row.id, 'run_id', v_row.run_id, 'held_micro', v_hold::text,
-                       'available_micro', sb.shown_available(v_balance)::text,
-                       'price_as_of', sb.iso_time(v_row.price_as_of), 'expires_at', sb.iso_time(v_row.expires_at),
-                       'ttl_seconds', greatest(1, extract(epoch from v_row.ttl)::int),
-                       'prices', sb.frozen_prices(v_row.price_as_of), 'limits', sb.tier_limits(p_tier)));
+  return p_row;
 end
 $$;
-comment on function sb.admit is
-  'Decides over a waiting reservation: holds what it asked for or what there is, if that is its minimum, else denies it';
+comment on function sb.decide is
+  'What becomes of a reservation: holds what it asked for or what there is, if that is its minimum, else it is denied. Writes '
+  'nothing';
+
+create function sb.enter_decision(p_row public.credit_reservations, p_tier public.subscription_tiers,
+                                  p_balance public.credit_balances, p_prices jsonb) returns public.credit_balances
+language plpgsql set search_path = '' as $$
+declare
+  v_data jsonb := jsonb_build_object('reservation_id', p_row.id, 'run_id', p_row.run_id);
+  v_balance public.credit_balances;
+begin
+  if p_row.state = 'denied' then
+    v_balance := sb.move_account(p_row.user_id, 'denied', 'insufficient', p_reservation => p_row.id, p_run => p_row.run_id);
+    v_data := v_data || jsonb_build_object('reason', 'insufficient', 'required_micro', p_row.minimum_micro::text,
+                                           'available_micro', sb.available(p_balance)::text);
+  else
+    v_balance := sb.move_account(p_row.user_id, 'reserve', 'run', p_hold => p_row.held_micro,
+                                 p_reservation => p_row.id, p_run => p_row.run_id);
+    v_data := v_data || jsonb_build_object('held_micro', p_row.held_micro::text,
+      'available_micro', sb.shown_available(v_balance)::text, 'price_as_of', sb.iso_time(p_row.price_as_of),
+      'expires_at', sb.iso_time(p_row.expires_at), 'ttl_seconds', greatest(1, extract(epoch from p_row.ttl)::int),
+      'prices', p_prices, 'limits', sb.tier_limits(p_tier));
+  end if;
+  perform sb.append_credit_event('reservation', p_row.id, p_row.seq,
+    case p_row.state when 'denied' then 'credits.denied' else 'credits.reserved' end, p_row.user_id, p_row.run_id, v_data);
+  return v_balance;
+end
+$$;
+comment on function sb.enter_decision is
+  'Takes a decision over a reservation into the account and the ledger, and tells of it. Needs the lock of the account';
 
 create function sb.promote_waiting(p_user uuid) returns void
 language plpgsql set search_path = '' as $$
 declare
   v_next public.credit_reservations;
   v_tier public.subscription_tiers;
+  v_balance public.credit_balances;
   v_active int;
 begin
   if not exists (select from public.credit_reservations where user_id = p_user and state = 'waiting') then
@@ -1115,7 +1159,13 @@ begin
     select count(*) into v_active from public.credit_reservations
     where user_id = p_user and state = 'active' and purpose = 'run' and expires_at > clock_timestamp();
     exit when v_next.purpose = 'run' and v_active >= v_tier.max_concurrent_runs;
-    perform sb.admit(v_next, v_tier);
+    select * into strict v_balance from public.credit_balances where user_id = p_user;
+    v_next := sb.decide(v_next, v_tier, v_balance);
+    update public.credit_reservations
+    set state = v_next.state, held_micro = v_next.held_micro, expires_at = v_next.expires_at, heartbeat_at = v_next.heartbeat_at,
+        close_reason = v_next.close_reason, closed_at = v_next.closed_at, seq = v_next.seq, updated_at = v_next.updated_at
+    where id = v_next.id;
+    perform sb.enter_decision(v_next, v_tier, v_balance, sb.frozen_prices(v_next.price_as_of));
   end loop;
 end
 $$;
@@ -1123,15 +1173,17 @@ comment on function sb.promote_waiting(uuid) is
   'Admits waiting reservations in order while the tier has a slot. Needs the lock of the account';
 
 create function sb.close_reservation(p_reservation public.credit_reservations, p_state text, p_reason text, p_key text)
-returns void
+returns public.credit_reservations
 language plpgsql set search_path = '' as $$
 declare
   v_row public.credit_reservations;
   v_balance public.credit_balances;
-  v_unfunded bigint;
+  v_unfunded bigint := 0;
+  v_data jsonb;
 begin
-  v_unfunded := case when p_reservation.consumed_micro = 0 then 0
-                     else sb.burn_grants(p_reservation.user_id, p_reservation.consumed_micro) end;
+  if p_reservation.consumed_micro > 0 then
+    v_unfunded := sb.burn_grants(p_reservation.user_id, p_reservation.consumed_micro);
+  end if;
   v_balance := sb.move_account(
     p_reservation.user_id, case p_state when 'expired' then 'expire_hold' else 'release' end, p_reason,
     p_settled => p_reservation.consumed_micro, p_hold => -p_reservation.held_micro, p_debt => v_unfunded,
@@ -1140,20 +1192,28 @@ begin
   set state = p_state, released_micro = held_micro - consumed_micro, closed_at = clock_timestamp(), close_reason = p_reason,
       seq = seq + 1, updated_at = clock_timestamp()
   where id = p_reservation.id returning * into strict v_row;
+  v_data := jsonb_build_object('reservation_id', v_row.id, 'run_id', v_row.run_id, 'consumed_micro', v_row.consumed_micro::text,
+                               'released_micro', v_row.released_micro::text);
+  if p_state <> 'expired' then
+    v_data := v_data || jsonb_build_object('available_micro', sb.shown_available(v_balance)::text);
+  end if;
   perform sb.append_credit_event('reservation', v_row.id, v_row.seq,
-    case p_state when 'expired' then 'credits.expired' else 'credits.released' end, v_row.user_id, v_row.run_id,
-    jsonb_build_object('reservation_id', v_row.id, 'run_id', v_row.run_id, 'consumed_micro', v_row.consumed_micro::text,
-                       'released_micro', v_row.released_micro::text)
-    || case p_state when 'expired' then '{}'::jsonb
-            else jsonb_build_object('available_micro', sb.shown_available(v_balance)::text) end);
-  -- What the hold had pinned.
-  perform sb.expire_grants(v_row.user_id, clock_timestamp());
-  perform sb.promote_waiting(v_row.user_id);
-  perform sb.tell_low(v_row.user_id);
+    case p_state when 'expired' then 'credits.expired' else 'credits.released' end, v_row.user_id, v_row.run_id, v_data);
+  -- What the hold had pinned, and who waits for its place.
+  if exists (select from public.credit_grants
+             where user_id = v_row.user_id and remaining_micro > 0 and expires_at <= clock_timestamp())
+     or exists (select from public.credit_reservations where user_id = v_row.user_id and state = 'waiting') then
+    perform sb.expire_grants(v_row.user_id, clock_timestamp());
+    perform sb.promote_waiting(v_row.user_id);
+  end if;
+  if sb.has_thresholds(v_balance) then
+    perform sb.tell_low(v_row.user_id);
+  end if;
+  return v_row;
 end
 $$;
 comment on function sb.close_reservation is
-  'The one end of a reservation: usage becomes debit and burns grants, the rest is free again, the next one is promoted. '
+  'The one end of a reservation, which it returns: usage becomes debit and burns grants, the rest is free again, the next one is promoted. '
   'Needs the locks of account and reservation';
 
 create function sb.expire_overdue(p_user uuid, p_overdue uuid[]) returns setof public.credit_reservations
@@ -1616,6 +1676,35 @@ $$;
 comment on function public.check_credits is
   'Whether an account could pay for an operation now. Advice without a lock: only a reservation holds';
 
+create function sb.scene_of(p_user uuid, p_run uuid, out reserved boolean, out tidy boolean, out has_slot boolean,
+                            out tier public.subscription_tiers)
+language plpgsql set search_path = '' as $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_tier text;
+  v_end timestamptz;
+begin
+  reserved := exists (select from public.credit_reservations where run_id = p_run);
+  select tier_code, current_period_end into v_tier, v_end
+  from public.user_subscriptions where user_id = p_user and status <> 'ended';
+  tidy := coalesce(v_end > v_now, false)
+    and not exists (select from public.credit_reservations where user_id = p_user and state = 'waiting')
+    and not exists (select from public.credit_reservations where user_id = p_user and state = 'active' and expires_at <= v_now)
+    and not exists (select from public.credit_grants where user_id = p_user and remaining_micro > 0 and expires_at <= v_now);
+  has_slot := true;
+  if tidy then
+    select * into strict tier from public.subscription_tiers where code = v_tier;
+    if tier.max_concurrent_runs is not null then
+      has_slot := tier.max_concurrent_runs > (
+        select count(*) from public.credit_reservations where user_id = p_user and state = 'active' and purpose = 'run');
+    end if;
+  end if;
+end
+$$;
+comment on function sb.scene_of is
+  'What a reservation meets. Tidy: the period runs, nobody waits, and neither a hold nor a grant has expired unswept, so that it '
+  'can be decided over at once, as sb.promote_waiting() would. Needs the lock of the account';
+
 create function public.reserve_credits(p_user uuid, p_run uuid, p_amount bigint, p_key text, p_ttl interval,
                                        p_minimum bigint default null, p_budget bigint default null,
                                        p_purpose text default 'run')
@@ -1624,49 +1713,75 @@ language plpgsql security definer set search_path = '' as $$
 #variable_conflict use_column
 declare
   v_hash bytea := sb.credit_hash('reserve', p_run::text, p_amount::text, p_minimum::text, p_budget::text, p_purpose);
+  v_row public.credit_reservations;
+  v_prices jsonb;
+  v_balance public.credit_balances;
   v_seen public.credit_idempotency;
-  v_id uuid;
+  v_scene record;
 begin
   if p_run is null or p_amount is null or p_amount <= 0 or p_minimum < 0 or p_ttl is null or p_ttl <= interval '0' then
     raise exception 'a reservation needs a run, a positive amount and a time to live' using errcode = '22023';
   end if;
-  perform sb.lock_account(p_user);
+  -- What can be known without the lock is not found out under it.
+  v_row.price_as_of := clock_timestamp();
+  v_prices := sb.frozen_prices(v_row.price_as_of);
+  v_balance := sb.lock_account(p_user);
   v_seen := sb.seen_credit_request(p_user, p_key, v_hash);
   if v_seen.key is not null then
-    return query select * from sb.reserve_reply(v_seen.reservation_id, true);
-    return;
+    select * into strict v_row from public.credit_reservations where id = v_seen.reservation_id;
+  else
+    v_scene := sb.scene_of(p_user, p_run);
+    if v_scene.reserved then
+      raise exception 'run % was reserved under another key', p_run using errcode = 'CR409';
+    end if;
+    v_row.id := gen_random_uuid();
+    v_row.user_id := p_user;
+    v_row.run_id := p_run;
+    v_row.purpose := p_purpose;
+    v_row.state := 'waiting';
+    v_row.requested_micro := p_amount;
+    v_row.minimum_micro := greatest(0, least(p_amount, coalesce(p_minimum, p_amount), p_budget));
+    v_row.budget_micro := p_budget;
+    v_row.held_micro := 0;
+    v_row.ttl := p_ttl;
+    v_row.seq := 0;
+    if v_scene.tidy and (p_purpose <> 'run' or v_scene.has_slot) then
+      v_row := sb.decide(v_row, v_scene.tier, v_balance);
+    elsif not v_scene.tidy then
+      perform sb.expire_overdue(p_user, array(select r.id from public.credit_reservations r
+        where r.user_id = p_user and r.state = 'active' and r.expires_at <= clock_timestamp()
+        order by r.id for no key update));
+    end if;
+    insert into public.credit_reservations
+      (id, user_id, run_id, purpose, state, requested_micro, minimum_micro, budget_micro, held_micro, price_as_of, ttl, expires_at,
+       heartbeat_at, seq, closed_at, close_reason)
+    values (v_row.id, v_row.user_id, v_row.run_id, v_row.purpose, v_row.state, v_row.requested_micro, v_row.minimum_micro,
+            v_row.budget_micro, v_row.held_micro, v_row.price_as_of, v_row.ttl, v_row.expires_at, v_row.heartbeat_at, v_row.seq,
+            v_row.closed_at, v_row.close_reason);
+    if v_row.state <> 'waiting' then
+      v_balance := sb.enter_decision(v_row, v_scene.tier, v_balance, v_prices);
+    elsif not v_scene.tidy then
+      perform sb.promote_waiting(p_user);
+      select * into strict v_row from public.credit_reservations where id = v_row.id;
+      select * into strict v_balance from public.credit_balances where user_id = p_user;
+    end if;
+    insert into public.credit_idempotency (user_id, key, action, request_hash, outcome, reservation_id, amount_micro)
+    values (p_user, p_key, 'reserve', v_hash, v_row.state, v_row.id, v_row.held_micro);
   end if;
-  if exists (select from public.credit_reservations where run_id = p_run) then
-    raise exception 'run % was reserved under another key', p_run using errcode = 'CR409';
-  end if;
-  perform sb.expire_overdue(p_user, array(select r.id from public.credit_reservations r
-    where r.user_id = p_user and r.state = 'active' and r.expires_at <= clock_timestamp()
-    order by r.id for no key update));
-  insert into public.credit_reservations
-    (user_id, run_id, purpose, requested_micro, minimum_micro, budget_micro, price_as_of, ttl)
-  values (p_user, p_run, p_purpose, p_amount, greatest(0, least(p_amount, coalesce(p_minimum, p_amount), p_budget)), p_budget,
-          clock_timestamp(), p_ttl)
-  returning id into v_id;
-  perform sb.promote_waiting(p_user);
-  insert into public.credit_idempotency (user_id, key, action, request_hash, outcome, reservation_id, amount_micro)
-  select p_user, p_key, 'reserve', v_hash, r.state, r.id, r.held_micro from public.credit_reservations r where r.id = v_id;
-  return query select * from sb.reserve_reply(v_id, false);
+  status := case when v_row.state = 'denied' then 'insufficient' when v_row.state = 'waiting' then 'concurrency_limit'
+                 when v_seen.key is not null then 'replayed' else 'reserved' end;
+  reservation_id := v_row.id;
+  held := v_row.held_micro;
+  available := sb.shown_available(v_balance);
+  expires_at := v_row.expires_at;
+  price_as_of := v_row.price_as_of;
+  return next;
 end
 $$;
 comment on function public.reserve_credits is
   'Holds credits for a run and everything below it: p_amount, less where there is less, but never less than p_minimum '
   '(default: all of p_amount) nor more than p_budget. status: reserved, replayed, insufficient (stored: stays so for this '
   'key), concurrency_limit (waits in order, holds nothing)';
-
-create function sb.reserve_reply(p_reservation uuid, p_replay boolean)
-returns table (status text, reservation_id uuid, held bigint, available bigint, expires_at timestamptz, price_as_of timestamptz)
-language sql set search_path = '' as $$
-  select case when r.state = 'denied' then 'insufficient' when r.state = 'waiting' then 'concurrency_limit'
-              when p_replay then 'replayed' else 'reserved' end,
-         r.id, r.held_micro, sb.shown_available(b), r.expires_at, r.price_as_of
-  from public.credit_reservations r join public.credit_balances b on b.user_id = r.user_id
-  where r.id = p_reservation;
-$$;
 
 create function public.extend_reservation(p_reservation uuid, p_amount bigint, p_key text)
 returns table (status text, held bigint, available bigint)
@@ -1861,13 +1976,13 @@ returns table (status text, consumed bigint, released bigint, available bigint)
 language plpgsql security definer set search_path = '' as $$
 #variable_conflict use_column
 declare
-  v_row public.credit_reservations := sb.lock_reservation(p_reservation);
   v_hash bytea := sb.credit_hash('release', p_reservation::text);
+  v_row public.credit_reservations := sb.lock_reservation(p_reservation);
+  v_balance public.credit_balances;
   v_seen public.credit_idempotency;
-  v_status text;
 begin
   v_seen := sb.seen_credit_request(v_row.user_id, p_key, v_hash);
-  v_status := case
+  status := case
     when v_seen.outcome = 'settled' then 'replayed'
     when v_seen.key is not null then v_seen.outcome
     when v_row.state = 'active' and v_row.expires_at <= clock_timestamp() or v_row.state = 'expired' then 'already_expired'
@@ -1876,16 +1991,18 @@ begin
     else 'denied' end;
   -- A key that was seen has ended it.
   if v_row.state in ('active', 'waiting') then
-    perform sb.close_reservation(v_row, case v_status when 'settled' then 'settled' else 'expired' end,
-                                 case v_status when 'settled' then coalesce(p_reason, 'released') else 'expired' end, p_key);
+    v_row := sb.close_reservation(v_row, case status when 'settled' then 'settled' else 'expired' end,
+                                  case status when 'settled' then coalesce(p_reason, 'released') else 'expired' end, p_key);
   end if;
   if v_seen.key is null then
     insert into public.credit_idempotency (user_id, key, action, request_hash, outcome, reservation_id, amount_micro)
-    select r.user_id, p_key, 'release', v_hash, v_status, r.id, r.released_micro
-    from public.credit_reservations r where r.id = p_reservation;
+    values (v_row.user_id, p_key, 'release', v_hash, status, v_row.id, v_row.released_micro);
   end if;
-  return query select v_status, r.consumed_micro, r.released_micro, sb.shown_available(b)
-  from public.credit_reservations r join public.credit_balances b on b.user_id = r.user_id where r.id = p_reservation;
+  select * into strict v_balance from public.credit_balances where user_id = v_row.user_id;
+  consumed := v_row.consumed_micro;
+  released := v_row.released_micro;
+  available := sb.shown_available(v_balance);
+  return next;
 end
 $$;
 comment on function public.release_credits is
@@ -2990,9 +3107,10 @@ revoke all on function
   sb.whole_balance, sb.whole_reservation, sb.whole_entry, sb.credit_hash, sb.iso_time, sb.billing_period, sb.period_after, sb.append_credit_event, sb.seen_credit_request,
   sb.lock_account, sb.lock_reservation, sb.move_account, sb.burn_grants, sb.resumable_runs, sb.add_grant, sb.available,
   sb.shown_available, sb.expire_grants, sb.apply_tier, sb.renew_account, sb.frozen_prices, sb.tier_limits,
-  sb.admit, sb.promote_waiting, sb.close_reservation, sb.expire_overdue, sb.price_at, sb.cost_of,
+  sb.decide, sb.enter_decision, sb.scene_of, sb.has_thresholds, sb.promote_waiting, sb.close_reservation, sb.expire_overdue,
+  sb.price_at, sb.cost_of,
   sb.priced_usage, sb.account_bound, sb.fund_usage, sb.extend_for_usage, sb.charge_late, sb.record_usage,
-  sb.settle_if_complete, sb.settle_lines, sb.consume_alone, sb.consume_lines, sb.reserve_reply, sb.refuse_ledger_change,
+  sb.settle_if_complete, sb.settle_lines, sb.consume_alone, sb.consume_lines, sb.refuse_ledger_change,
   sb.wrong_entries, sb.wrong_grants, sb.wrong_totals, public.check_credits,
   public.reserve_credits, public.extend_reservation, public.heartbeat_reservations, public.consume_credits,
   public.consume_usage, public.record_closing, public.claim_incomplete_closings, public.release_credits,
@@ -3043,11 +3161,11 @@ drop function
   public.claim_incomplete_closings, public.record_closing, public.consume_usage, public.consume_credits,
   public.heartbeat_reservations, public.extend_reservation, public.reserve_credits, public.check_credits;
 drop function
-  sb.wrong_totals, sb.wrong_grants, sb.wrong_entries, sb.reserve_reply, sb.consume_lines, sb.consume_alone, sb.settle_lines, sb.settle_if_complete, sb.record_usage, sb.charge_late,
+  sb.wrong_totals, sb.wrong_grants, sb.wrong_entries, sb.scene_of, sb.consume_lines, sb.consume_alone, sb.settle_lines, sb.settle_if_complete, sb.record_usage, sb.charge_late,
   sb.extend_for_usage, sb.fund_usage, sb.account_bound, sb.priced_usage, sb.cost_of, sb.price_at,
-  sb.expire_overdue, sb.close_reservation, sb.promote_waiting, sb.admit, sb.tier_limits, sb.frozen_prices,
+  sb.expire_overdue, sb.close_reservation, sb.promote_waiting, sb.enter_decision, sb.decide, sb.tier_limits, sb.frozen_prices,
   sb.move_tier, sb.renew_account, sb.apply_tier, sb.tell_subscription, sb.expire_grants, sb.shown_available, sb.add_grant, sb.resumable_runs,
-  sb.burn_grants, sb.move_account, sb.tell_low, sb.low_threshold, sb.available, sb.lock_reservation, sb.lock_account, sb.seen_credit_request,
+  sb.burn_grants, sb.move_account, sb.tell_low, sb.has_thresholds, sb.low_threshold, sb.available, sb.lock_reservation, sb.lock_account, sb.seen_credit_request,
   sb.append_credit_event, sb.period_after, sb.billing_period, sb.iso_time, sb.credit_hash;
 drop type sb.usage_line, sb.usage_room;
 select sb.forget_partitions('credit_transactions');
