@@ -12,13 +12,16 @@ import type { ToolContext, ToolResult } from '@swissbrain/agent-runner/tools/too
 import type { CreateRunBody } from '@swissbrain/client/types';
 import { waitFor } from '@swissbrain/testkit/wait';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describeBrowser } from '../../services/agent-runner/test/browser-contract.ts';
 import { auditRun, waitUntilSettled } from '../e2e/run-audit.ts';
 import { startWholeStack, type WholeStack } from '../e2e/whole-stack.ts';
 import {
+  apply,
   type ClusterSandboxes,
   createClusterSandboxes,
   imageOf,
   kubectl,
+  podOf,
   runnerOnCluster,
   sandboxNamespace,
   testHost,
@@ -27,6 +30,9 @@ import { type OrdinaryPod, startOrdinaryPod } from './ordinary-pod.ts';
 
 // The image takes minutes to build, so all of this is for `npm run test:cluster -- --full`.
 const inFull = process.env.SWISSBRAIN_FULL !== undefined;
+
+const image = () => imageOf('sandbox-browser');
+const installed = () => ({ SANDBOX_DRIVER: 'kubernetes', SANDBOX_IMAGE: image(), PATH: '' }) as const;
 
 const form = `<!doctype html><title>Lakes</title><h1>Lakes</h1>
   <form onsubmit="event.preventDefault(); document.querySelector('p').textContent = 'Found ' + document.querySelector('input').value">
@@ -58,9 +64,7 @@ describe.runIf(inFull)('a run with a browser', () => {
   let stack: WholeStack;
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'swissbrain-browser-'));
-    stack = await startWholeStack(
-      await runnerOnCluster(directory, { SANDBOX_IMAGE: imageOf('sandbox-browser') }),
-    );
+    stack = await startWholeStack(await runnerOnCluster(directory, { SANDBOX_IMAGE: image() }));
   });
   afterAll(async () => {
     await stack?.[Symbol.asyncDispose]();
@@ -144,7 +148,6 @@ describe.runIf(inFull)('the network of a browser', () => {
   const metadata = 'http://169.254.169.254/';
   const internet = 'http://203.0.113.10/';
   const named = 'http://lakes.test/';
-  const image = () => imageOf('sandbox-browser');
   let sandboxes: ClusterSandboxes;
   let ordinary: OrdinaryPod;
   let names: Socket;
@@ -165,8 +168,7 @@ describe.runIf(inFull)('the network of a browser', () => {
   const browserOn = async (settings: Partial<KubernetesSettings>) => {
     const limits = { ...sandboxes.request().limits, memoryMb: 512, diskMb: 256 };
     const session = await sandboxes.open({ limits }, { image: image(), ...settings });
-    const choice = findBrowser({ SANDBOX_DRIVER: 'kubernetes', SANDBOX_IMAGE: image(), PATH: '' });
-    const tool = createBrowserTool(choice);
+    const tool = createBrowserTool(findBrowser(installed()));
     const call = (input: unknown) => tool.run(tool.input.parse(input), contextOf(session));
     await session.putFile('page.html', Buffer.from(form, 'utf8'));
     expect(await call({ action: 'open', address: 'page.html' })).toMatchObject({
@@ -214,6 +216,43 @@ describe.runIf(inFull)('the network of a browser', () => {
       expect(await call({ action: 'open', address })).toMatchObject(refused);
   });
 });
+
+describe.runIf(inFull)('Chromium of the image', () => {
+  const policy = 'to-the-pages-of-a-test';
+  let sandboxes: ClusterSandboxes;
+  afterAll(async () => {
+    await kubectl('-n', sandboxNamespace, 'delete', 'networkpolicy', policy, '--ignore-not-found');
+    await sandboxes?.clear();
+  });
+
+  describeBrowser('Kubernetes driver', testHost, async (port) => {
+    sandboxes = await createClusterSandboxes();
+    // What an operator adds to let sandboxes with egress reach a site with a private address.
+    await apply({
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'NetworkPolicy',
+      metadata: { name: policy, namespace: sandboxNamespace },
+      spec: {
+        podSelector: { matchLabels: { 'swissbrain.dev/egress': 'internet' } },
+        policyTypes: ['Egress'],
+        egress: [{ to: [{ ipBlock: { cidr: `${testHost}/32` } }], ports: [{ port, protocol: 'TCP' }] }],
+      },
+    });
+    const limits = { ...sandboxes.request().limits, memoryMb: 512, diskMb: 1_024, seconds: 300 };
+    const session = await sandboxes.open({ limits }, { image: image(), egress: 'internet' });
+    const pod = await podOf(session);
+    const killHost = async () => {
+      await kubectl('-n', sandboxNamespace, 'exec', pod, '-c', 'code', '--', 'node', '-e', killer);
+    };
+    return { choice: findBrowser(installed()), session, killHost };
+  });
+});
+
+/** Ends the program that operates the browser; it runs beside it. */
+const killer = `const { readdirSync, readFileSync } = require('node:fs');
+  const said = (pid) => { try { return readFileSync('/proc/' + pid + '/cmdline', 'utf8'); } catch { return ''; } };
+  const isHost = (pid) => /^[0-9]+$/.test(pid) && Number(pid) !== process.pid && said(pid).includes('.swissbrain/browser/');
+  process.kill(Number(readdirSync('/proc').find(isHost)), 'SIGKILL');`;
 
 /** A name server, at the address of this process, that knows one name of IPv4. */
 async function startNameServer(name: string, address: string): Promise<Socket> {
