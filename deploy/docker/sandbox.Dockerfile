@@ -5,11 +5,14 @@ ARG BASE=docker.io/library/node:24-bookworm-slim
 
 FROM ${BASE} AS built
 RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev
+RUN npm install --no-audit --no-fund --ignore-scripts --prefix /build/bundler esbuild@0.28.2
 COPY packages/sandbox-runtime/container /build/container
 COPY packages/sandbox-runtime/src /build/src
 RUN mkdir -p /opt/sandbox/bin && cd /build \
   && gcc -O2 -static -Wall -Wextra -Werror -o /opt/sandbox/bin/launch container/launch.c && strip /opt/sandbox/bin/launch \
-  && node container/strip-types.mjs src /opt/sandbox/runtime \
+  # One file for each role: a sandbox that looks for forty modules starts 30 ms of a processor later.
+  && bundler/node_modules/.bin/esbuild src/main.ts src/code-main.ts --bundle --platform=node --target=node24 --format=esm \
+    --out-extension:.js=.mjs --outdir=/opt/sandbox/runtime --log-level=warning \
   && cp container/sandbox.sh /opt/sandbox/bin/sandbox \
   # Executable but not readable: what runs from such a file cannot be traced by its own user.
   && cp "$(command -v node)" /opt/sandbox/bin/supervisor \

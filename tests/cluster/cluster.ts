@@ -21,7 +21,7 @@ const root = resolve(import.meta.dirname, '../..');
 const release = process.env.SWISSBRAIN_CLUSTER_RELEASE ?? 'sbtest';
 export const sandboxNamespace = `${release}-sandbox-default`;
 export const smallNamespace = `${release}-sandbox-small`;
-const serviceNamespace = release;
+export const serviceNamespace = release;
 const driverSecret = 'the sandbox secret of agent-runner on the cluster of tests';
 
 /** Runs kubectl as the cluster's administrator. @throws with what it printed */

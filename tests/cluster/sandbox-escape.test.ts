@@ -11,6 +11,7 @@ import {
   kubectl,
   podOf,
   sandboxNamespace,
+  serviceNamespace,
   testHost,
 } from './cluster.ts';
 import { type OrdinaryPod, startOrdinaryPod } from './ordinary-pod.ts';
@@ -268,7 +269,7 @@ describe('the namespace of sandboxes', () => {
           ...words,
           '-n',
           sandboxNamespace,
-          '--as=system:serviceaccount:sbtest:agent-runner',
+          `--as=system:serviceaccount:${serviceNamespace}:agent-runner`,
         ).catch((error: { stdout: string }) => error.stdout)
       ).trim();
     expect(await may('create', 'jobs')).toBe('yes');

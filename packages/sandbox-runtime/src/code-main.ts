@@ -11,7 +11,8 @@ import { serveLink } from './serve-link.ts';
 // gets only those that it handles, so that no program can send it one.
 
 const connectAttempts = 2_400;
-const pauseMs = 50;
+const shortestPauseMs = 5;
+const longestPauseMs = 50;
 
 function fail(error: unknown): never {
   process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
@@ -28,7 +29,7 @@ async function connectToRuntime(path: string): Promise<Socket> {
     });
     if (error === null) return socket;
     if (attempt === connectAttempts) throw new Error('the runtime cannot be reached', { cause: error });
-    await delay(pauseMs);
+    await delay(Math.min(shortestPauseMs * attempt, longestPauseMs));
   }
 }
 

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { type Answer, refuseStranger, sendAnswer } from './answer.ts';
 import { type AuthenticRequest, authenticate } from './authenticate.ts';
 import { RuntimeFault } from './faults.ts';
@@ -15,6 +15,10 @@ export interface ServerOptions {
   /** Called when an authentic request begins; the function it returns is called when its answer is out. */
   onRequest(): () => void;
 }
+
+// `import 'node:http'` reads each of its names, WebSocket among them, for which Node loads a whole HTTP client: 40 ms of a
+// processor, most of what this process takes to start.
+const { createServer } = process.getBuiltinModule('node:http');
 
 /** Opens the session's port. Nothing is answered until `serveRoutes` is called. */
 export async function openServer(host: string, port: number): Promise<Server> {

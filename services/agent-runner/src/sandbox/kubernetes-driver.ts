@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KubeConfig } from '@kubernetes/client-node';
+import { systemClock } from '@swissbrain/service-kit/clock';
 import { z } from 'zod';
 import type { OpenSession, SandboxDriver } from './driver.ts';
 import { type Loss, SandboxError } from './errors.ts';
@@ -28,7 +29,11 @@ export interface KubernetesDriver extends SandboxDriver {
   stop(): Promise<void>;
 }
 
-const knockMs = 25;
+/** Between signs of life asked of a runtime that begins; a machine that has much to start is not knocked on without end. */
+const shortestKnockMs = 5;
+const longestKnockMs = 100;
+/** How often the cluster is asked about a session that does not answer yet. */
+const askEveryMs = 1_000;
 const health = { method: 'GET', target: '/health', timeoutMs: 2_000, repeatable: false } as const;
 
 /**
@@ -77,11 +82,12 @@ export function createKubernetesDriver(
       const clock = phases.clockOf(key);
       const { name, address } = await open(request, clock);
       const namespace = namespaceFor(settings, request.limits);
-      const whyGone = () => whySessionGone(api, pods, namespace, name);
+      const loss = createLossWatch(api, pods, namespace, name);
       const client = createRuntimeClient({
-        ...{ host: address, port: runtimePort, secret: secretOf(name), session: name, whyGone },
+        ...{ host: address, port: runtimePort, secret: secretOf(name), session: name, whyGone: loss.whyGone },
       });
       await untilReady(client, settings.startSeconds * 1_000, request.signal);
+      loss.started();
       clock.reached('ready');
       const end = async () => {
         await remove(name);
@@ -135,7 +141,7 @@ async function knockOnce(host: string, session: string, secret: string): Promise
 /** Both containers run; the runtime listens a moment later. @throws SandboxError */
 async function untilReady(client: RuntimeClient, withinMs: number, signal?: AbortSignal): Promise<void> {
   const deadline = AbortSignal.timeout(withinMs);
-  for (;;) {
+  for (let pauseMs = shortestKnockMs; ; pauseMs = Math.min(pauseMs * 1.5, longestKnockMs)) {
     try {
       // Proves that it is our runtime that answers there.
       await client.json({ ...health, signal }, z.unknown());
@@ -143,7 +149,7 @@ async function untilReady(client: RuntimeClient, withinMs: number, signal?: Abor
     } catch (error) {
       const passing = error instanceof SandboxError && error.fault === 'infrastructure';
       if (passing && !deadline.aborted) {
-        await delay(knockMs, undefined, { signal });
+        await delay(pauseMs, undefined, { signal });
         continue;
       }
       client.close();
@@ -152,25 +158,38 @@ async function untilReady(client: RuntimeClient, withinMs: number, signal?: Abor
   }
 }
 
-/** Null while the session lives, or may live: a cluster that cannot be asked has lost nothing. */
-async function whySessionGone(
-  api: KubernetesApi,
-  pods: SandboxPods,
-  namespace: string,
-  name: string,
-): Promise<Loss | null> {
-  const heard = pods.find(namespace, name);
-  const state = heard ? podStateOf(heard) : null;
-  if (state?.phase === 'ended') return state;
-  try {
-    const pod = await api.readPod(namespace, name);
-    if (pod === null) return { code: 'ended', why: 'it is gone from the cluster' };
-    const now = podStateOf(pod);
-    return now.phase === 'ended' ? now : null;
-  } catch (error) {
-    if (error instanceof SandboxError) return null;
-    throw error;
-  }
+interface LossWatch {
+  /** Null while the session lives, or may live: a cluster that cannot be asked has lost nothing. */
+  whyGone(): Promise<Loss | null>;
+  /** It has answered: from now on it is expected to, and the cluster is asked whenever it does not. */
+  started(): void;
+}
+
+function createLossWatch(api: KubernetesApi, pods: SandboxPods, namespace: string, name: string): LossWatch {
+  let askedAt: number | null = systemClock.monotonicMs();
+  return {
+    async whyGone() {
+      const heard = pods.find(namespace, name);
+      const state = heard ? podStateOf(heard) : null;
+      if (state?.phase === 'ended') return state;
+      if (askedAt !== null) {
+        if (systemClock.monotonicMs() - askedAt < askEveryMs) return null;
+        askedAt = systemClock.monotonicMs();
+      }
+      try {
+        const pod = await api.readPod(namespace, name);
+        if (pod === null) return { code: 'ended', why: 'it is gone from the cluster' };
+        const now = podStateOf(pod);
+        return now.phase === 'ended' ? now : null;
+      } catch (error) {
+        if (error instanceof SandboxError) return null;
+        throw error;
+      }
+    },
+    started() {
+      askedAt = null;
+    },
+  };
 }
 
 async function sweep(
