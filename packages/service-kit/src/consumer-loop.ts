@@ -27,25 +27,39 @@ export function runConsumerLoop(
   const { log } = platform;
   const buffer = createBatchBuffer(definition, platform.clock, process, () => platform.nats.isClosed());
   let pulling: ConsumerMessages | undefined;
+  let consumer: Consumer | undefined;
+  let lost = new AbortController();
 
-  const pull = async (consumer: Consumer, wanted: number): Promise<void> => {
-    pulling = await consumer.fetch({
+  // A pull dies with its connection. The client would ask again by itself, but where the server cannot answer yet it
+  // does so only when the whole time of a pull is over.
+  const ignoreReconnects = platform.onNatsReconnect(() => {
+    consumer = undefined;
+    pulling?.stop();
+    lost.abort();
+    lost = new AbortController();
+  });
+  const pull = async (from: Consumer, wanted: number): Promise<void> => {
+    const connection = lost.signal;
+    pulling = await from.fetch({
       max_messages: wanted,
       expires: pullExpiresMs,
       idle_heartbeat: heartbeatMs,
     });
-    if (stopping.signal.aborted) void endPull(pulling);
+    if (connection.aborted) pulling.stop();
+    else if (stopping.signal.aborted) void endPull(pulling);
     for await (const message of pulling) buffer.push(message);
   };
   const loop = async (): Promise<void> => {
     let retry = retryMs.first;
-    let consumer: Consumer | undefined;
     while (!stopping.signal.aborted) {
+      const restEnds = AbortSignal.any([stopping.signal, lost.signal]);
       try {
         consumer ??= await ensureConsumer(platform, definition, name);
+        const current = consumer;
         await buffer.hasRoom();
         if (stopping.signal.aborted) break;
-        await pull(consumer, buffer.room());
+        if (current !== consumer) continue;
+        await pull(current, buffer.room());
         retry = retryMs.first;
       } catch (thrown) {
         if (stopping.signal.aborted) break;
@@ -54,7 +68,7 @@ export function runConsumerLoop(
           log.error({ consumer: name, err: thrown }, 'consumer cannot be used');
         else
           log.warn({ consumer: name, reason: describeError(thrown) }, 'consumer interrupted, set up again');
-        await delay(retry, undefined, { signal: stopping.signal }).catch(() => {});
+        await delay(retry, undefined, { signal: restEnds }).catch(() => {});
         retry = Math.min(retry * 2, retryMs.most);
       }
     }
@@ -63,6 +77,7 @@ export function runConsumerLoop(
   return {
     async stop() {
       stopping.abort();
+      ignoreReconnects();
       buffer.beginNone();
       // Before anything goes back: the server would deliver it here again.
       if (pulling && !platform.nats.isClosed()) await endPull(pulling);

@@ -30,6 +30,8 @@ export interface Platform {
   readonly nats: NatsConnection;
   /** False from the loss of NATS until it is back; what is published meanwhile gathers in memory. */
   readonly isNatsConnected: () => boolean;
+  /** Calls `listener` after every reconnection; returns the undo. */
+  readonly onNatsReconnect: (listener: () => void) => () => void;
   readonly rpc: Rpc;
   readonly jobs: Jobs;
   readonly http: Http;
@@ -119,6 +121,7 @@ async function acquireAll(
     database,
     nats: nats.connection,
     isNatsConnected: nats.isConnected,
+    onNatsReconnect: nats.onReconnect,
     rpc,
     jobs,
     http,

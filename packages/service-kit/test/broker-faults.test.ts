@@ -1,3 +1,8 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { startConsumers } from '@swissbrain/service-kit/consumer';
 import { waitFor } from '@swissbrain/testkit/wait';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -11,6 +16,9 @@ import {
   startTwoConsumers,
   takeEffect,
 } from './backbone.ts';
+
+// Where it comes as a container it cannot be given another configuration while it runs.
+const hasNatsServer = spawnSync('nats-server', ['--version']).status === 0;
 
 let backbone: Backbone;
 beforeAll(async () => {
@@ -46,6 +54,42 @@ describe('after', () => {
     await append(platform, aggregates, 61, 5);
     await backbone.everyEventTookEffectOnce('deadly', ...names);
     await backbone.everyEventIsStreamedInOrder(platform);
+  });
+
+  it.skipIf(!hasNatsServer)('the broker was back before its streams were', async () => {
+    const platform = await backbone.open();
+    const names = await startTwoConsumers(platform);
+    await append(platform, newAggregates(5), 1, 2);
+    await backbone.everyEventTookEffectOnce(...names);
+    await backbone.stack.nats.kill();
+    const directory = await mkdtemp(join(tmpdir(), 'nats-without-streams-'));
+    const configuration = join(directory, 'nats.conf');
+    const listen = { listen: `127.0.0.1:${new URL(backbone.stack.nats.url).port}` };
+    await writeFile(configuration, JSON.stringify(listen));
+    const broker = spawn('nats-server', ['--config', configuration], { stdio: 'ignore' });
+    try {
+      // A consumer that has asked for its durable by now was told that there is nobody to ask.
+      await waitFor(() => platform.isNatsConnected());
+      await expect(platform.nats.request('$JS.API.INFO')).rejects.toThrow('no responders');
+      await writeFile(configuration, JSON.stringify({ ...listen, jetstream: { store_dir: directory } }));
+      broker.kill('SIGHUP');
+      // They ask at once, and not only when the time of a pull (30 s) is over.
+      const { consumers } = await waitFor(() => managerOf(platform));
+      await waitFor(
+        async () => {
+          const found = await Promise.all(names.map((name) => consumers.info('EVENTS', `credits_${name}`)));
+          return found.every(({ num_waiting }) => num_waiting > 0);
+        },
+        { timeoutMs: 15_000, describe: 'consumers that ask for events' },
+      );
+      await append(platform, newAggregates(5), 1, 2);
+      await backbone.everyEventTookEffectOnce(...names);
+    } finally {
+      const gone = once(broker, 'exit');
+      broker.kill('SIGKILL');
+      await gone;
+      await rm(directory, { recursive: true, force: true });
+    }
   });
 
   it('the stream was deleted', async () => {

@@ -9,10 +9,13 @@ import { newUser, playbookOf, type Runner, startRunner, type User } from './supp
 
 let runner: Runner;
 let user: User;
+/** On the stream while nobody follows. */
+let consumersOfItsOwn: number;
 const gate = createGate();
 beforeAll(async () => {
   runner = await startRunner({ extraTools: [gate.tool] });
   user = await newUser(runner.url);
+  consumersOfItsOwn = await consumers();
 });
 afterAll(() => runner?.stop());
 
@@ -55,6 +58,7 @@ async function streamApi(what: 'INFO' | 'DELETE') {
   const answer = await runner.credits.nats.request(`$JS.API.STREAM.${what}.EVENTS`);
   return answer.json<{ state: { messages: number; consumer_count: number } }>();
 }
+const consumers = async () => (await streamApi('INFO')).state.consumer_count;
 const typesOf = (events: readonly RunEventView[]) => events.map((event) => event.type);
 const numbersOf = (events: readonly RunEventView[]) => events.map((event) => event.run_seq);
 
@@ -138,8 +142,8 @@ describe('following a run', () => {
       playbookOf([gateStep('a', 'crowd'), gateStep('b', 'pass', { needs: ['a'] })]),
     );
     await waitFor(() => gate.begun.some((call) => call.name === 'crowd'));
-    const consumers = async () => (await streamApi('INFO')).state.consumer_count;
-    const before = await consumers();
+    // The service may still be at making them anew, on the new stream.
+    await waitFor(async () => (await consumers()) === consumersOfItsOwn);
     const crowd = (after: number, signal?: AbortSignal) =>
       Promise.all(Array.from({ length: 60 }, () => follow(run.id, signal ? { after, signal } : { after })));
     const going = new AbortController();
@@ -154,7 +158,7 @@ describe('following a run', () => {
       user.create(playbookOf([gateStep('a', 'pass'), gateStep('b', 'pass', { needs: ['a'] })])),
     ]);
     await user.ended(other.id);
-    expect(await consumers()).toBe(before);
+    expect(await consumers()).toBe(consumersOfItsOwn);
     gate.open('crowd');
     await Promise.all(second.map((client) => client.done));
     const { run_seq: last } = await user.run(run.id);
