@@ -3725,21 +3725,32 @@ END
 $function$;
 COMMENT ON FUNCTION public.update_wide_research_progress() IS 'Keeps a research''s counters in step with its items, locking the research; a closed item stays closed.';
 
+CREATE OR REPLACE FUNCTION public.verify_accounts(p_users uuid[])
+ RETURNS TABLE(user_id uuid, invariant text, expected numeric, found numeric, transaction_id uuid)
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select w.user_id, w.invariant, w.expected, w.found, w.transaction_id from (
+    select 1 as part, e.* from sb.wrong_entries(p_users) e
+    union all
+    select 2, a.user_id, g.* from (select distinct unnest(p_users) as user_id) a, lateral sb.wrong_grants(a.user_id) g
+    union all
+    select 3, t.user_id, null, t.claim, t.due, t.present, null from sb.wrong_totals(p_users) t
+  ) w (part, user_id, at, invariant, expected, found, transaction_id)
+  order by w.user_id, w.part, w.at, w.transaction_id, w.invariant;
+$function$;
+COMMENT ON FUNCTION public.verify_accounts(uuid[]) IS 'Recomputes accounts from their ledger; every row is something that does not hold, none means no drift. The first row of an account names its first wrong entry where it is an entry';
+
 CREATE OR REPLACE FUNCTION public.verify_credits(p_user uuid)
  RETURNS TABLE(invariant text, expected numeric, found numeric, transaction_id uuid)
  LANGUAGE sql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select w.invariant, w.expected, w.found, w.transaction_id from (
-    select 1 as part, e.* from sb.wrong_entries(p_user) e
-    union all
-    select 2, g.* from sb.wrong_grants(p_user) g
-    union all
-    select 3, null, t.claim, t.due, t.present, null from sb.wrong_totals(p_user) t
-  ) w (part, at, invariant, expected, found, transaction_id) order by w.part, w.at, w.transaction_id, w.invariant;
+  select invariant, expected, found, transaction_id from public.verify_accounts(array[p_user]);
 $function$;
-COMMENT ON FUNCTION public.verify_credits(uuid) IS 'Recomputes an account from its ledger; every row is something that does not hold, none means no drift. The first row names the first wrong entry where it is an entry';
+COMMENT ON FUNCTION public.verify_credits(uuid) IS 'verify_accounts of one';
 
 CREATE OR REPLACE FUNCTION sb.account_bound(p_lines sb.usage_line[])
  RETURNS uuid[]
@@ -5411,34 +5422,37 @@ end
 $function$;
 COMMENT ON FUNCTION sb.whole_reservation(public.credit_reservations) IS 'The rules of a row, null where nothing is against it: usage is within the hold, what has ended adds up, what lives expires';
 
-CREATE OR REPLACE FUNCTION sb.wrong_entries(p_user uuid)
- RETURNS TABLE(wrong_at timestamp with time zone, claim text, due numeric, present numeric, entry_id uuid)
+CREATE OR REPLACE FUNCTION sb.wrong_entries(p_users uuid[])
+ RETURNS TABLE(user_id uuid, wrong_at timestamp with time zone, claim text, due numeric, present numeric, entry_id uuid)
  LANGUAGE plpgsql
  STABLE
  SET search_path TO ''
+ SET plan_cache_mode TO 'force_custom_plan'
+ SET enable_nestloop TO 'off'
 AS $function$
+#variable_conflict use_column
 begin
   return query with entry as materialized (
-    select * from public.credit_transactions where user_id = p_user
+    select * from public.credit_transactions where user_id = any (p_users)
   ), movement as (
     select *, lag(account_seq, 1, 0) over w as seq_before, lag(available_after_micro, 1, 0) over w as available_before
-    from entry where account_seq is not null window w as (order by account_seq, created_at)
+    from entry where account_seq is not null window w as (partition by user_id order by account_seq, created_at)
   ), raised as (
-    select reservation_id, sum(hold_micro) over (partition by reservation_id order by account_seq) as hold
+    select user_id, reservation_id, sum(hold_micro) over (partition by user_id, reservation_id order by account_seq) as hold
     from entry where kind in ('reserve', 'extend', 'debt')
   ), usage as (
     select *, lag(reservation_seq, 1, 0) over w as seq_before,
            sum(case when cause <> 'late' then -amount_micro else 0 end) over w as used
-    from entry where kind = 'consume' window w as (partition by reservation_id order by reservation_seq, id)
+    from entry where kind = 'consume' window w as (partition by user_id, reservation_id order by reservation_seq, id)
   )
-  select created_at, 'entries of the account are numbered without a gap', (seq_before + 1)::numeric, account_seq::numeric, id
+  select user_id, created_at, 'entries of the account are numbered without a gap', (seq_before + 1)::numeric, account_seq::numeric, id
   from movement where account_seq <> seq_before + 1
   union all
-  select created_at, 'available after an entry follows from the one before', available_before + amount_micro - settled_micro - hold_micro,
-         available_after_micro, id
+  select user_id, created_at, 'available after an entry follows from the one before',
+         available_before + amount_micro - settled_micro - hold_micro, available_after_micro, id
   from movement where available_after_micro is distinct from available_before + amount_micro - settled_micro - hold_micro
   union all
-  select created_at, kind || ' moves what its kind moves', 1, 0, id
+  select user_id, created_at, kind || ' moves what its kind moves', 1, 0, id
   from movement where not case
     when kind in ('grant', 'rollover', 'refund') then amount_micro > 0 and settled_micro = 0 and hold_micro = 0
     when kind = 'adjust' then amount_micro <> 0 and settled_micro = 0 and hold_micro = 0
@@ -5449,40 +5463,43 @@ begin
     when kind = 'denied' then amount_micro = 0 and settled_micro = 0 and hold_micro = 0
     else false end
   union all
-  select created_at, 'usage of a hold is numbered upwards', seq_before + 1, reservation_seq, id
+  select user_id, created_at, 'usage of a hold is numbered upwards', seq_before + 1, reservation_seq, id
   from usage where reservation_seq is null or reservation_seq <= seq_before
   union all
-  select u.created_at, 'usage costs its quantity at its price', ceil(u.quantity::numeric * p.price_micro / p.per_quantity), u.cost_micro, u.id
+  select u.user_id, u.created_at, 'usage costs its quantity at its price', ceil(u.quantity::numeric * p.price_micro / p.per_quantity),
+         u.cost_micro, u.id
   from usage u left join public.credit_pricing p on p.id = u.pricing_id
   where u.cost_micro is distinct from ceil(u.quantity::numeric * p.price_micro / p.per_quantity)
      or u.price_micro is distinct from p.price_micro or u.per_quantity is distinct from p.per_quantity
   union all
-  select u.created_at, 'usage leaves of its hold what was held less what was used',
-         (select min(r.hold) from raised r where r.reservation_id = u.reservation_id and r.hold >= u.used) - u.used, u.hold_left_micro, u.id
-  from usage u
-  where case when u.cause = 'late' then u.hold_left_micro is not null
-             else not exists (select from raised r where r.reservation_id = u.reservation_id
-                              and r.hold - u.used = u.hold_left_micro) end
+  select u.user_id, u.created_at, 'usage leaves of its hold what was held less what was used',
+         (select min(x.hold) from raised x where x.reservation_id = u.reservation_id and x.user_id = u.user_id and x.hold >= u.used) - u.used,
+         u.hold_left_micro, u.id
+  from usage u left join raised r on r.reservation_id = u.reservation_id and r.user_id = u.user_id
+                                 and r.hold = u.used + u.hold_left_micro and u.cause <> 'late'
+  where case when u.cause = 'late' then u.hold_left_micro is not null else r.hold is null end
   union all
-  select e.created_at, 'a refund is at most what was charged', o.charged, e.refunded, e.id
-  from (select *, sum(amount_micro) over (partition by reverses_id order by account_seq) as refunded
+  select e.user_id, e.created_at, 'a refund is at most what was charged', -o.amount_micro, e.refunded, e.id
+  from (select *, sum(amount_micro) over (partition by user_id, reverses_id order by account_seq) as refunded
         from entry where kind = 'refund') e
-  left join lateral (select -x.amount_micro as charged from entry x where x.id = e.reverses_id and x.kind = 'consume') o on true
-  where e.refunded > coalesce(o.charged, 0)
+  left join entry o on o.id = e.reverses_id and o.user_id = e.user_id and o.kind = 'consume'
+  where e.refunded > coalesce(-o.amount_micro, 0)
   union all
-  select coalesce(e.created_at, k.created_at), 'the entry of a key is there and as the key remembers it', k.amount_micro,
+  select k.user_id, coalesce(e.created_at, k.created_at), 'the entry of a key is there and as the key remembers it', k.amount_micro,
          coalesce(e.cost_micro, e.amount_micro), k.transaction_id
-  from public.credit_idempotency k left join entry e on e.id = k.transaction_id and e.idempotency_key = k.key
-  where k.user_id = p_user and k.transaction_id is not null
+  from public.credit_idempotency k
+  left join entry e on e.id = k.transaction_id and e.idempotency_key = k.key and e.user_id = k.user_id
+  where k.user_id = any (p_users) and k.transaction_id is not null
     and k.amount_micro is distinct from coalesce(e.cost_micro, e.amount_micro)
   union all
-  select e.created_at, 'an entry of a request has its key', 1, 0, e.id
-  from entry e left join public.credit_idempotency k on k.user_id = p_user and k.key = e.idempotency_key
+  select e.user_id, e.created_at, 'an entry of a request has its key', 1, 0, e.id
+  from entry e
+  left join public.credit_idempotency k on k.user_id = any (p_users) and k.user_id = e.user_id and k.key = e.idempotency_key
   where e.idempotency_key is not null and e.kind <> 'denied' and k.key is null
      or e.kind = 'consume' and k.transaction_id is distinct from e.id;
 end
 $function$;
-COMMENT ON FUNCTION sb.wrong_entries(uuid) IS 'Entries that do not follow from the ones before, or do not add up in themselves';
+COMMENT ON FUNCTION sb.wrong_entries(uuid[]) IS 'Entries of these accounts that do not follow from the ones before, or do not add up in themselves';
 
 CREATE OR REPLACE FUNCTION sb.wrong_grants(p_user uuid)
  RETURNS TABLE(wrong_at timestamp with time zone, claim text, due numeric, present numeric, entry_id uuid)
@@ -5537,73 +5554,93 @@ end
 $function$;
 COMMENT ON FUNCTION sb.wrong_grants(uuid) IS 'Burns the grants again, entry by entry in burn order, and compares what is left of each, and the debt';
 
-CREATE OR REPLACE FUNCTION sb.wrong_totals(p_user uuid)
- RETURNS TABLE(claim text, due numeric, present numeric)
+CREATE OR REPLACE FUNCTION sb.wrong_totals(p_users uuid[])
+ RETURNS TABLE(user_id uuid, claim text, due numeric, present numeric)
  LANGUAGE plpgsql
  STABLE
  SET search_path TO ''
+ SET plan_cache_mode TO 'force_custom_plan'
+ SET enable_nestloop TO 'off'
 AS $function$
+#variable_conflict use_column
 begin
-  return query with balance as (
-    select * from public.credit_balances where user_id = p_user
-  ), hold as (
-    select coalesce(sum(held_micro) filter (where state = 'active'), 0) as held,
-           coalesce(sum(consumed_micro) filter (where state = 'active'), 0) as consuming,
-           coalesce(sum(consumed_micro), 0) as consumed, coalesce(sum(late_micro), 0) as late,
-           coalesce(sum(written_off_micro), 0) as written_off
-    from public.credit_reservations where user_id = p_user
+  return query with hold as (
+    select user_id, sum(held_micro) filter (where state = 'active') as held,
+           sum(consumed_micro) filter (where state = 'active') as consuming, sum(consumed_micro) as consumed,
+           sum(late_micro) as late, sum(written_off_micro) as written_off
+    from public.credit_reservations where user_id = any (p_users) group by user_id
   ), entry as (
-    select coalesce(sum(amount_micro), 0) as amount, coalesce(sum(hold_micro), 0) as hold,
-           coalesce(sum(amount_micro) filter (where kind <> 'consume' and amount_micro > 0), 0) as credited,
-           coalesce(sum(settled_micro - least(amount_micro, 0)) filter (where kind <> 'consume'), 0) as debited,
-           coalesce(-sum(amount_micro) filter (where kind = 'consume'), 0) as used,
-           coalesce(sum(cost_micro) filter (where kind = 'consume'), 0) as cost, count(account_seq) as entries
-    from public.credit_transactions where user_id = p_user
+    select user_id, sum(amount_micro) as amount, sum(hold_micro) as hold,
+           sum(amount_micro) filter (where kind <> 'consume' and amount_micro > 0) as credited,
+           sum(settled_micro - least(amount_micro, 0)) filter (where kind <> 'consume') as debited,
+           -sum(amount_micro) filter (where kind = 'consume') as used,
+           sum(cost_micro) filter (where kind = 'consume') as cost, count(account_seq) as entries
+    from public.credit_transactions where user_id = any (p_users) group by user_id
   ), left_over as (
-    select coalesce(sum(remaining_micro), 0) as remaining from public.credit_grants where user_id = p_user
+    select user_id, sum(remaining_micro) as remaining from public.credit_grants where user_id = any (p_users) group by user_id
+  ), ended as (
+    select user_id, count(*) as twice
+    from (select user_id from public.credit_transactions
+          where user_id = any (p_users) and kind in ('release', 'expire_hold') group by user_id, reservation_id having count(*) > 1) more
+    group by user_id
   ), live as (
-    select count(*) filter (where t.created_at >= greatest(s.tier_effective_from, tier.updated_at)) as admitted, min(tier.max_concurrent_runs) as most
+    select s.user_id, min(tier.max_concurrent_runs) as most,
+           count(*) filter (where t.created_at >= greatest(s.tier_effective_from, tier.updated_at)) as admitted
     from public.user_subscriptions s join public.subscription_tiers tier on tier.code = s.tier_code
-    left join public.credit_reservations r on r.user_id = s.user_id and r.state = 'active' and r.purpose = 'run'
-      and r.expires_at > clock_timestamp()
-    left join public.credit_transactions t on t.reservation_id = r.id and t.kind = 'reserve'
-    where s.user_id = p_user and s.status <> 'ended'
-  ), total (name, wanted, had) as (
-    select 'reserved is the sum of live holds', h.held, b.reserved_micro from balance b, hold h
-    union all select 'reserved is the sum of hold entries', e.hold, b.reserved_micro from balance b, entry e
-    union all select 'credited is the sum of what came', e.credited, b.credited_micro from balance b, entry e
-    union all select 'debited is the sum of what went', e.debited, b.debited_micro from balance b, entry e
-    union all select 'money is the sum of entries', e.amount, b.credited_micro - b.debited_micro - h.consuming from balance b, entry e, hold h
-    union all select 'grants left less debt is money', l.remaining - b.debt_micro, b.credited_micro - b.debited_micro from balance b, left_over l
-    union all select 'usage of reservations is usage of entries', e.used, h.consumed + h.late from entry e, hold h
-    union all select 'cost is charge and write-off', e.cost, e.used + h.written_off from entry e, hold h
-    union all select 'every change of the account has its entry', e.entries, b.seq from balance b, entry e
-    union all select 'live runs are within the tier they were admitted under', least(admitted, most), admitted from live
-    union all select 'the balance is not below its floor', -overdraft_limit_micro,
-                     least(-overdraft_limit_micro, credited_micro - debited_micro - reserved_micro)
-              from balance where overdraft_limit_micro is not null
-    union all select 'there is an account', 1, (select count(*) from balance)
-    union all select 'every reservation has ended at most once', 0, (
-      select count(*) from (select from public.credit_transactions t where t.user_id = p_user and t.kind in ('release', 'expire_hold')
-                            group by t.reservation_id having count(*) > 1) twice)
+    join public.credit_reservations r on r.user_id = s.user_id and r.user_id = any (p_users) and r.state = 'active'
+      and r.purpose = 'run' and r.expires_at > clock_timestamp()
+    join public.credit_transactions t on t.reservation_id = r.id and t.user_id = r.user_id and t.user_id = any (p_users)
+      and t.kind = 'reserve'
+    where s.user_id = any (p_users) and s.status <> 'ended'
+    group by s.user_id
+  ), account as (
+    select a.user_id, b.user_id is not null as is_there, coalesce(e.amount, 0) as amount, coalesce(e.hold, 0) as hold,
+           coalesce(e.credited, 0) as credited, coalesce(e.debited, 0) as debited, coalesce(e.used, 0) as used,
+           coalesce(e.cost, 0) as cost, coalesce(e.entries, 0) as entries, coalesce(h.held, 0) as held,
+           coalesce(h.consuming, 0) as consuming, coalesce(h.consumed + h.late, 0) as charged,
+           coalesce(h.written_off, 0) as written_off, coalesce(l.remaining, 0) as remaining, coalesce(d.twice, 0) as twice,
+           coalesce(v.admitted, 0) as admitted, v.most, b.reserved_micro as reserved, b.credited_micro as came,
+           b.debited_micro as went, b.debt_micro as debt, b.seq, b.overdraft_limit_micro as overdraft
+    from (select distinct unnest(p_users) as user_id) a
+    left join public.credit_balances b on b.user_id = a.user_id and b.user_id = any (p_users)
+    left join entry e on e.user_id = a.user_id left join hold h on h.user_id = a.user_id
+    left join left_over l on l.user_id = a.user_id left join ended d on d.user_id = a.user_id
+    left join live v on v.user_id = a.user_id
+  ), of_hold as (
+    select r.user_id, r.id, r.consumed_micro + r.late_micro as charged, case r.state when 'active' then r.held_micro else 0 end as held,
+           coalesce(sum(t.hold_micro), 0) as hold, coalesce(-sum(t.amount_micro) filter (where t.kind = 'consume'), 0) as used
+    from public.credit_reservations r
+    left join public.credit_transactions t on t.reservation_id = r.id and t.user_id = r.user_id and t.user_id = any (p_users)
+    where r.user_id = any (p_users) group by r.id
   )
-  select name, wanted::numeric, had::numeric from total where wanted is distinct from had
+  select a.user_id, w.name, w.wanted::numeric, w.had::numeric from account a, lateral (values
+    ('reserved is the sum of live holds', a.held, a.reserved),
+    ('reserved is the sum of hold entries', a.hold, a.reserved),
+    ('credited is the sum of what came', a.credited, a.came),
+    ('debited is the sum of what went', a.debited, a.went),
+    ('money is the sum of entries', a.amount, a.came - a.went - a.consuming),
+    ('grants left less debt is money', a.remaining - a.debt, a.came - a.went),
+    ('every change of the account has its entry', a.entries, a.seq),
+    ('the balance is not below its floor', -a.overdraft, least(-a.overdraft, a.came - a.went - a.reserved))) as w (name, wanted, had)
+  where a.is_there and w.wanted is distinct from w.had and (a.overdraft is not null or w.name <> 'the balance is not below its floor')
   union all
-  select 'hold of ' || r.id || ' is the sum of its entries', (case r.state when 'active' then r.held_micro else 0 end)::numeric, coalesce(sum(t.hold_micro), 0)
-  from public.credit_reservations r left join public.credit_transactions t on t.reservation_id = r.id
-  where r.user_id = p_user
-  group by r.id having coalesce(sum(t.hold_micro), 0) <> case r.state when 'active' then r.held_micro else 0 end
+  select a.user_id, w.name, w.wanted::numeric, w.had::numeric from account a, lateral (values
+    ('usage of reservations is usage of entries', a.used, a.charged),
+    ('cost is charge and write-off', a.cost, a.used + a.written_off),
+    ('live runs are within the tier they were admitted under', least(a.admitted, a.most), a.admitted),
+    ('there is an account', 1, a.is_there::int),
+    ('every reservation has ended at most once', 0, a.twice)) as w (name, wanted, had)
+  where w.wanted is distinct from w.had
   union all
-  select 'usage of ' || r.id || ' is the sum of its entries', coalesce(-sum(t.amount_micro), 0), (r.consumed_micro + r.late_micro)::numeric
-  from public.credit_reservations r left join public.credit_transactions t on t.reservation_id = r.id and t.kind = 'consume'
-  where r.user_id = p_user
-  group by r.id having coalesce(-sum(t.amount_micro), 0) <> r.consumed_micro + r.late_micro
+  select user_id, 'hold of ' || id || ' is the sum of its entries', held, hold from of_hold where hold <> held
   union all
-  select 'grant ' || g.id || ' is within its amount', g.amount_micro::numeric, g.remaining_micro::numeric
-  from public.credit_grants g where g.user_id = p_user and g.remaining_micro not between 0 and g.amount_micro;
+  select user_id, 'usage of ' || id || ' is the sum of its entries', used, charged from of_hold where used <> charged
+  union all
+  select user_id, 'grant ' || id || ' is within its amount', amount_micro, remaining_micro
+  from public.credit_grants where user_id = any (p_users) and remaining_micro not between 0 and amount_micro;
 end
 $function$;
-COMMENT ON FUNCTION sb.wrong_totals(uuid) IS 'Totals of an account that are not the sum of its rows';
+COMMENT ON FUNCTION sb.wrong_totals(uuid[]) IS 'Totals of these accounts that are not the sum of their rows';
 
 CREATE TRIGGER swissbrain_delete_agent_data AFTER DELETE ON auth.users FOR EACH ROW EXECUTE FUNCTION sb.delete_agent_data();
 
@@ -5652,6 +5689,7 @@ GRANT EXECUTE ON FUNCTION public.set_low_thresholds(uuid,text[]) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.set_time_zone(uuid,text) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.sync_subscription(uuid,text,text,timestamp with time zone,text,text,boolean) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.update_participant_presence(text,jsonb) TO sb_collab;
+GRANT EXECUTE ON FUNCTION public.verify_accounts(uuid[]) TO sb_credits;
 GRANT EXECUTE ON FUNCTION public.verify_credits(uuid) TO sb_credits;
 GRANT EXECUTE ON FUNCTION sb.current_user_id() TO authenticated, sb_agent_runner, sb_agent_runner_user, sb_collab, sb_collab_user, sb_connectors, sb_connectors_user, sb_credits, sb_credits_user, sb_scheduler, sb_scheduler_user, sb_wide_research, sb_wide_research_user;
 GRANT EXECUTE ON FUNCTION sb.delete_user(uuid) TO sb_agent_runner;

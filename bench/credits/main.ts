@@ -81,7 +81,7 @@ async function violations(url: string): Promise<number> {
   await client.connect();
   try {
     const { rows } = await client.query<{ wrong: string }>(
-      `SELECT count(*) AS wrong FROM (SELECT DISTINCT user_id FROM credit_idempotency) u, LATERAL verify_credits(u.user_id)`,
+      `SELECT count(*) AS wrong FROM verify_accounts(ARRAY(SELECT DISTINCT user_id FROM credit_idempotency))`,
     );
     return Number(rows[0]?.wrong ?? Number.NaN);
   } finally {

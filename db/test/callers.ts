@@ -36,6 +36,7 @@ const callers: Readonly<Record<string, readonly string[]>> = {
   'public.change_tier': ['sb_credits'],
   'public.grant_monthly_credits': ['sb_credits'],
   'public.price_estimate': ['sb_credits'],
+  'public.verify_accounts': ['sb_credits'],
   'public.verify_credits': ['sb_credits'],
   'public.choose_tier': ['sb_credits'],
   'public.set_low_thresholds': ['sb_credits'],

@@ -36,6 +36,7 @@ const functions = [
   'adjust_credits',
   'grant_credits',
   'expire_grants_due',
+  'verify_accounts',
   'verify_credits',
   'open_account',
   'close_account',

@@ -206,3 +206,36 @@ describe('an entry moves what its kind moves:', () => {
     for (const amounts of bad) expect(await isWrong(amounts), `${kind} ${amounts}`).toBe(true);
   });
 });
+
+test('many accounts in one pass are told apart, each as when it is alone', async () => {
+  const accounts = await Promise.all(
+    Array.from({ length: 3 }, async () => {
+      const other = await ledger.account({ tier: 'pro' });
+      const { reservation_id } = await ledger.reserve(other, { amount: credits(5) });
+      await ledger.consume(reservation_id, { key: 'the same', quantity: 2 });
+      await ledger.consume(reservation_id, { quantity: 9 });
+      return other;
+    }),
+  );
+  const [keyless, , overdrawn] = accounts;
+  await client.query('BEGIN');
+  try {
+    await client.query('SET LOCAL session_replication_role = replica');
+    await client.query(`DELETE FROM credit_idempotency WHERE user_id = $1 AND key = 'the same'`, [keyless]);
+    await client.query('UPDATE credit_balances SET debited_micro = debited_micro + 1 WHERE user_id = $1', [
+      overdrawn,
+    ]);
+    const alone = [];
+    for (const one of accounts.toSorted()) {
+      const { rows } = await client.query<Finding>('SELECT * FROM verify_credits($1)', [one]);
+      alone.push(...rows.map((row) => ({ user_id: one, ...row })));
+    }
+    const { rows } = await client.query('SELECT * FROM verify_accounts($1)', [[user, ...accounts]]);
+    expect(rows).toEqual(alone);
+    expect(new Set(alone.map(({ user_id }) => user_id))).toEqual(new Set([keyless, overdrawn]));
+    expect(alone.map(({ invariant }) => invariant)).toContain('an entry of a request has its key');
+    expect(alone.map(({ invariant }) => invariant)).toContain('debited is the sum of what went');
+  } finally {
+    await client.query('ROLLBACK');
+  }
+});

@@ -17,9 +17,12 @@ export async function verifyAccounts(
   { after, limit }: { readonly after: string; readonly limit: number },
 ): Promise<VerifiedAccount[]> {
   const { rows } = await sql<VerifiedAccount>`
+    WITH account AS MATERIALIZED (
+      SELECT user_id FROM public.credit_balances WHERE user_id > ${after}::uuid ORDER BY user_id LIMIT ${limit}
+    )
     SELECT account.user_id, v.invariant, v.expected::text, v.found::text, v.transaction_id
-    FROM (SELECT user_id FROM public.credit_balances WHERE user_id > ${after}::uuid ORDER BY user_id LIMIT ${limit}) account
-    LEFT JOIN LATERAL public.verify_credits(account.user_id) WITH ORDINALITY v ON true
+    FROM account
+    LEFT JOIN public.verify_accounts(ARRAY(SELECT user_id FROM account)) WITH ORDINALITY v ON v.user_id = account.user_id
     ORDER BY account.user_id, v.ordinality`.execute(tx);
   return rows;
 }

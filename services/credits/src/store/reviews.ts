@@ -135,8 +135,8 @@ export interface DriftRow {
 /** What does not hold of these accounts, recomputed from the log. */
 export async function selectDrift(tx: Tx, userIds: readonly UserId[]): Promise<DriftRow[]> {
   const { rows } = await sql<DriftRow>`
-    SELECT a.user_id, v.invariant, v.expected::text AS expected, v.found::text AS found, v.transaction_id
-    FROM unnest(${userIds}::uuid[]) AS a(user_id), LATERAL public.verify_credits(a.user_id) WITH ORDINALITY v
-    ORDER BY a.user_id, v.ordinality`.execute(tx);
+    SELECT v.user_id, v.invariant, v.expected::text AS expected, v.found::text AS found, v.transaction_id
+    FROM public.verify_accounts(${userIds}::uuid[]) WITH ORDINALITY v
+    ORDER BY v.ordinality`.execute(tx);
   return rows;
 }
