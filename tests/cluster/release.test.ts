@@ -137,7 +137,7 @@ describe('a second installation of the same name in another namespace', () => {
   it('keeps a session warm and gives it to the next run', async () => {
     const demo = async () => {
       const { id } = await beside.clientOf(randomUUID()).runs.create(await demoRun());
-      await waitUntilSettled(beside, id);
+      await waitUntilSettled(beside, id, 180_000);
       await auditRun(beside, id);
       const query = 'select status, session_name from public.agent_runs where id = $1';
       const [row] = await beside.query<{ status: string; session_name: string | null }>(query, [id]);

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { createSocket, type Socket } from 'node:dgram';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -150,7 +150,7 @@ describe.runIf(inFull)('the network of a browser', () => {
   const named = 'http://lakes.test/';
   let sandboxes: ClusterSandboxes;
   let ordinary: OrdinaryPod;
-  let names: Socket;
+  let names: NameServer;
   beforeAll(async () => {
     sandboxes = await createClusterSandboxes();
     [ordinary, names] = await Promise.all([
@@ -214,6 +214,8 @@ describe.runIf(inFull)('the network of a browser', () => {
     expect(await fromOrdinaryPod(cluster)).toContain('HTTPS');
     for (const address of [metadata, cluster, 'http://nowhere.test/'])
       expect(await call({ action: 'open', address })).toMatchObject(refused);
+    // The browser has nothing to say to anybody but whom it is told to visit.
+    expect(names.asked).toEqual(new Set(['lakes.test', 'nowhere.test']));
   });
 });
 
@@ -254,11 +256,19 @@ const killer = `const { readdirSync, readFileSync } = require('node:fs');
   const isHost = (pid) => /^[0-9]+$/.test(pid) && Number(pid) !== process.pid && said(pid).includes('.swissbrain/browser/');
   process.kill(Number(readdirSync('/proc').find(isHost)), 'SIGKILL');`;
 
+interface NameServer {
+  /** The names that were looked up. */
+  readonly asked: Set<string>;
+  close(): void;
+}
+
 /** A name server, at the address of this process, that knows one name of IPv4. */
-async function startNameServer(name: string, address: string): Promise<Socket> {
+async function startNameServer(name: string, address: string): Promise<NameServer> {
   const server = createSocket('udp4');
+  const asked = new Set<string>();
   server.on('message', (query, { port, address: from }) => {
     const { words, end } = questionOf(query);
+    asked.add(words);
     const isKnown = words === name;
     const isIpv4 = query.readUInt16BE(end) === 1;
     const header = Buffer.from(query.subarray(0, 12));
@@ -272,7 +282,7 @@ async function startNameServer(name: string, address: string): Promise<Socket> {
   });
   server.bind(53, testHost);
   await once(server, 'listening');
-  return server;
+  return { asked, close: () => server.close() };
 }
 
 /** The name that a query asks for, and where its type begins. */
