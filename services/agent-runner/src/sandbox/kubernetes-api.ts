@@ -11,6 +11,7 @@ import {
   type V1Secret,
 } from '@kubernetes/client-node';
 import { SandboxError } from './errors.ts';
+import { type Middleware, sharedConnections } from './kubernetes-connections.ts';
 
 /** What the driver asks of a cluster; each call is repeated where that may help. */
 export interface KubernetesApi {
@@ -41,46 +42,45 @@ const callTimeoutMs = 10_000;
 export function createKubernetesApi(config: KubeConfig): KubernetesApi {
   const batch = config.makeApiClient(BatchV1Api);
   const core = config.makeApiClient(CoreV1Api);
+  const connections = sharedConnections();
+  const asUsual = () => withDeadline(connections);
   const podsOf = (job: string) => `batch.kubernetes.io/job-name=${job}`;
 
   return {
     createJob: (job, onAttempt) =>
       attempt(() => {
         onAttempt?.();
-        return batch.createNamespacedJob({ namespace: namespaceOf(job), body: job }, withDeadline());
+        return batch.createNamespacedJob({ namespace: namespaceOf(job), body: job }, asUsual());
       }, 409),
-    readJob: (namespace, name) =>
-      attempt(() => batch.readNamespacedJob({ namespace, name }, withDeadline()), 404),
+    readJob: (namespace, name) => attempt(() => batch.readNamespacedJob({ namespace, name }, asUsual()), 404),
     async deleteJob(namespace, name) {
       const options = { namespace, name, propagationPolicy: 'Background' };
-      await attempt(() => batch.deleteNamespacedJob(options, withDeadline()), 404);
+      await attempt(() => batch.deleteNamespacedJob(options, asUsual()), 404);
     },
     async listJobs(namespace, labelSelector) {
-      const list = await attempt(() => batch.listNamespacedJob({ namespace, labelSelector }, withDeadline()));
+      const list = await attempt(() => batch.listNamespacedJob({ namespace, labelSelector }, asUsual()));
       return list?.items ?? [];
     },
     patchJob: (namespace, name, body) =>
-      attempt(() => batch.patchNamespacedJob({ namespace, name, body }, withDeadline()), 404, 422),
+      attempt(() => batch.patchNamespacedJob({ namespace, name, body }, asUsual()), 404, 422),
     async retireJob(job) {
       const { name = '', resourceVersion } = job.metadata ?? {};
       const body = { propagationPolicy: 'Background', preconditions: { resourceVersion } };
       const options = { namespace: namespaceOf(job), name, body };
-      await attempt(() => batch.deleteNamespacedJob(options, withDeadline()), 404, 409);
+      await attempt(() => batch.deleteNamespacedJob(options, asUsual()), 404, 409);
     },
     async createSecret(secret) {
       const namespace = namespaceOf(secret);
-      await attempt(() => core.createNamespacedSecret({ namespace, body: secret }, withDeadline()), 409);
+      await attempt(() => core.createNamespacedSecret({ namespace, body: secret }, asUsual()), 409);
     },
     async readPod(namespace, job) {
       const labelSelector = podsOf(job);
-      const list = await attempt(() => core.listNamespacedPod({ namespace, labelSelector }, withDeadline()));
+      const list = await attempt(() => core.listNamespacedPod({ namespace, labelSelector }, asUsual()));
       return newest(list?.items ?? []);
     },
     async creationFailures(namespace, job) {
       const fieldSelector = `involvedObject.kind=Job,involvedObject.name=${job},reason=FailedCreate`;
-      const list = await attempt(() =>
-        core.listNamespacedEvent({ namespace, fieldSelector }, withDeadline()),
-      );
+      const list = await attempt(() => core.listNamespacedEvent({ namespace, fieldSelector }, asUsual()));
       return (list?.items ?? []).map((event) => event.message ?? '');
     },
   };
@@ -96,11 +96,12 @@ function namespaceOf(object: V1Job | V1Secret): string {
   return object.metadata?.namespace ?? '';
 }
 
-function withDeadline(): ConfigurationOptions {
+function withDeadline(connections: Middleware): ConfigurationOptions {
   const signal = AbortSignal.timeout(callTimeoutMs);
   return {
     middlewareMergeStrategy: 'append',
     middleware: [
+      connections,
       {
         pre(context) {
           context.setSignal(signal);
