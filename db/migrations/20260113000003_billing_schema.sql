@@ -2541,10 +2541,8 @@ begin
      or u.price_micro is distinct from p.price_micro or u.per_quantity is distinct from p.per_quantity
   union all
   select u.user_id, u.created_at, 'usage leaves of its hold what was held less what was used',
-         (select min(x.hold) from raised x where x.reservation_id = u.reservation_id and x.user_id = u.user_id and x.hold >= u.used) - u.used,
-         u.hold_left_micro, u.id
-  from usage u left join raised r on r.reservation_id = u.reservation_id and r.user_id = u.user_id
-                                 and r.hold = u.used + u.hold_left_micro and u.cause <> 'late'
+         (select min(x.hold) from raised x where x.reservation_id = u.reservation_id and x.hold >= u.used) - u.used, u.hold_left_micro, u.id
+  from usage u left join raised r on r.reservation_id = u.reservation_id and r.hold = u.used + u.hold_left_micro
   where case when u.cause = 'late' then u.hold_left_micro is not null else r.hold is null end
   union all
   select e.user_id, e.created_at, 'a refund is at most what was charged', -o.amount_micro, e.refunded, e.id

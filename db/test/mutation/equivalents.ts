@@ -33,6 +33,10 @@ export const equivalents: Readonly<Record<string, string>> = {
       "heartbeat_reservations, without `for no key update` in `where id = any (p_reservations) and state = 'active' order by id for no key upd…`",
     ],
   ),
+  ...because('it says again what follows from the rest, so that an index serves or less is read', [
+    'sb.wrong_entries, without `k.user_id = any (p_users) and` in `left join public.credit_idempotency k on k.user_id = any (p_users) and k.user_i…`',
+    'sb.wrong_grants, without `and (t.amount_micro <> 0 or t.settled_micro <> 0)` in `where t.user_id = p_user and t.account_seq is not null and (t.amount_micro <> 0…`',
+  ]),
   ...because('sb.lock_reservation() refuses with the same code what is not there', [
     "record_closing, without `raise exception 'no reservation of run %', p_run using errcode = 'CR404'` in `raise exception 'no reservation of run %', p_run using errcode = 'CR404';`",
   ]),

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { credits, type Ledger, openLedger } from './ledger-fixture.ts';
@@ -26,7 +27,7 @@ afterAll(async () => {
 interface Finding {
   readonly invariant: string;
   readonly expected: string;
-  readonly found: string;
+  readonly found: string | null;
   readonly transaction_id: string | null;
 }
 /** What is found after a change behind the ledger's back, which is taken back then. */
@@ -98,6 +99,14 @@ test('usage that is numbered, priced or held otherwise is told, with the number 
       transaction_id: expect.any(String),
     },
   });
+  const unnumbered = await findingsAfter(
+    'UPDATE credit_transactions SET reservation_seq = NULL, account_seq = 99 WHERE id = $1',
+    [second?.id],
+  );
+  expect(unnumbered).toContainEqual({
+    invariant: 'usage of a hold is numbered upwards',
+    ...{ expected: expect.any(String), found: null, transaction_id: second?.id },
+  });
   expect(await change('per_quantity', '2')).toEqual({
     invariant: 'usage costs its quantity at its price',
     ...{ expected: second?.cost, found: second?.cost, transaction_id: second?.id },
@@ -107,6 +116,18 @@ test('usage that is numbered, priced or held otherwise is told, with the number 
   });
   // What has ended leaves nothing, and says so.
   expect([first?.left, second?.left]).toEqual(['0', null]);
+  // Only what raised a hold counts as held: not that its end left nothing of it.
+  const [found] = await findingsAfter(
+    'UPDATE credit_transactions SET hold_left_micro = -cost_micro WHERE id = $1',
+    [first?.id],
+  );
+  expect(found).toMatchObject({
+    ...{
+      invariant: 'usage leaves of its hold what was held less what was used',
+      found: `-${first?.cost}`,
+      expected: '0',
+    },
+  });
 });
 
 /** By kind, amounts that an entry may have, and those it may not: effect on the money, settled usage, effect on what is held. */
@@ -207,35 +228,115 @@ describe('an entry moves what its kind moves:', () => {
   });
 });
 
-test('many accounts in one pass are told apart, each as when it is alone', async () => {
-  const accounts = await Promise.all(
-    Array.from({ length: 3 }, async () => {
-      const other = await ledger.account({ tier: 'pro' });
-      const { reservation_id } = await ledger.reserve(other, { amount: credits(5) });
-      await ledger.consume(reservation_id, { key: 'the same', quantity: 2 });
-      await ledger.consume(reservation_id, { quantity: 9 });
-      return other;
-    }),
-  );
-  const [keyless, , overdrawn] = accounts;
-  await client.query('BEGIN');
-  try {
-    await client.query('SET LOCAL session_replication_role = replica');
-    await client.query(`DELETE FROM credit_idempotency WHERE user_id = $1 AND key = 'the same'`, [keyless]);
-    await client.query('UPDATE credit_balances SET debited_micro = debited_micro + 1 WHERE user_id = $1', [
-      overdrawn,
-    ]);
-    const alone = [];
-    for (const one of accounts.toSorted()) {
-      const { rows } = await client.query<Finding>('SELECT * FROM verify_credits($1)', [one]);
-      alone.push(...rows.map((row) => ({ user_id: one, ...row })));
+describe('many accounts in one pass', () => {
+  /** An account with two holds, a key that others have too, a refund of all that was charged, and a refused extension. */
+  const open = async () => {
+    const owner = await ledger.account({ tier: 'pro' });
+    const small = await ledger.reserve(owner, { amount: credits(5) });
+    const usage = await ledger.consume(small.reservation_id, { key: 'the same', quantity: 2 });
+    const large = await ledger.reserve(owner, { amount: credits(9) });
+    const other = await ledger.consume(large.reservation_id);
+    await ledger.adjust(owner, credits(2), { reverses: usage.transaction_id, key: 'the refund' });
+    await ledger.extend(large.reservation_id, credits(1_000_000), 'the refused');
+    return { owner, usage: usage.transaction_id, other: other.transaction_id };
+  };
+  type Account = Awaited<ReturnType<typeof open>>;
+  let one: Account;
+  let two: Account;
+  beforeAll(async () => {
+    one = await open();
+    two = await open();
+  });
+  const findings = async (sql: string, params: readonly unknown[]) => {
+    await client.query('BEGIN');
+    try {
+      await client.query('SET LOCAL session_replication_role = replica');
+      await client.query(sql, [...params]);
+      const owners = [user, one.owner, two.owner];
+      const { rows } = await client.query('SELECT * FROM verify_accounts($1)', [owners]);
+      const alone = [];
+      for (const owner of owners.toSorted()) {
+        const found = await client.query<Finding>('SELECT * FROM verify_credits($1)', [owner]);
+        alone.push(...found.rows.map((row) => ({ user_id: owner, ...row })));
+      }
+      expect(rows).toEqual(alone);
+      return alone;
+    } finally {
+      await client.query('ROLLBACK');
     }
-    const { rows } = await client.query('SELECT * FROM verify_accounts($1)', [[user, ...accounts]]);
-    expect(rows).toEqual(alone);
-    expect(new Set(alone.map(({ user_id }) => user_id))).toEqual(new Set([keyless, overdrawn]));
-    expect(alone.map(({ invariant }) => invariant)).toContain('an entry of a request has its key');
-    expect(alone.map(({ invariant }) => invariant)).toContain('debited is the sum of what went');
-  } finally {
-    await client.query('ROLLBACK');
-  }
+  };
+  const keyIsThere = 'the entry of a key is there and as the key remembers it';
+  const hasKey = 'an entry of a request has its key';
+  const refund = 'a refund is at most what was charged';
+
+  const grantOf = async () =>
+    (
+      await client.query<{ id: string }>(
+        `SELECT id FROM credit_transactions WHERE user_id = $1 AND kind = 'grant' LIMIT 1`,
+        [one.owner],
+      )
+    ).rows[0]?.id;
+
+  test('are all told to be right', async () => expect(await findings('SELECT', [])).toEqual([]));
+
+  test('are told apart, each as when it is alone', async () => {
+    const found = await findings(
+      `WITH gone AS (DELETE FROM credit_idempotency WHERE user_id = $1 AND key = 'the same')
+       UPDATE credit_balances SET debited_micro = debited_micro + 1 WHERE user_id = $2`,
+      [one.owner, two.owner],
+    );
+    expect(found).toContainEqual(expect.objectContaining({ user_id: one.owner, invariant: hasKey }));
+    expect(found).toContainEqual(
+      expect.objectContaining({ user_id: two.owner, invariant: 'debited is the sum of what went' }),
+    );
+    expect(new Set(found.map(({ user_id }) => user_id))).toEqual(new Set([one.owner, two.owner]));
+  });
+
+  test('usage is of its own hold, not of another', async () => {
+    expect(
+      await findings('UPDATE credit_transactions SET hold_left_micro = 4000000 WHERE id = $1', [one.other]),
+    ).toEqual([
+      {
+        user_id: one.owner,
+        invariant: 'usage leaves of its hold what was held less what was used',
+        ...{ expected: '8000000', found: '4000000', transaction_id: one.other },
+      },
+    ]);
+  });
+
+  test.each([
+    ['of usage of somebody else', async () => two.usage],
+    ['of no usage', grantOf],
+  ])('a refund is not %s', async (_, reverses) => {
+    expect(
+      await findings(
+        `UPDATE credit_transactions SET reverses_id = $2 WHERE user_id = $1 AND kind = 'refund'`,
+        [one.owner, await reverses()],
+      ),
+    ).toEqual([expect.objectContaining({ invariant: refund, expected: null, found: '2000000' })]);
+  });
+
+  test.each([
+    ['no entry', () => randomUUID()],
+    ['an entry of somebody else', () => two.usage],
+  ])('a key names its entry, not %s', async (_, named) => {
+    const id = named();
+    expect(
+      await findings(
+        `UPDATE credit_idempotency SET transaction_id = $2 WHERE user_id = $1 AND key = 'the same'`,
+        [one.owner, id],
+      ),
+    ).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ invariant: keyIsThere, transaction_id: id }),
+        expect.objectContaining({ invariant: hasKey, transaction_id: one.usage }),
+      ]),
+    );
+  });
+
+  test('an entry names its key', async () => {
+    expect(
+      await findings(`UPDATE credit_transactions SET idempotency_key = 'another' WHERE id = $1`, [one.usage]),
+    ).toContainEqual(expect.objectContaining({ invariant: keyIsThere, transaction_id: one.usage }));
+  });
 });
