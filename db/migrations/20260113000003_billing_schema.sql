@@ -2648,8 +2648,7 @@ begin
     from public.user_subscriptions s join public.subscription_tiers tier on tier.code = s.tier_code
     join public.credit_reservations r on r.user_id = s.user_id and r.user_id = any (p_users) and r.state = 'active'
       and r.purpose = 'run' and r.expires_at > clock_timestamp()
-    join public.credit_transactions t on t.reservation_id = r.id and t.user_id = r.user_id and t.user_id = any (p_users)
-      and t.kind = 'reserve'
+    join public.credit_transactions t on t.reservation_id = r.id and t.user_id = any (p_users) and t.kind = 'reserve'
     where s.user_id = any (p_users) and s.status <> 'ended'
     group by s.user_id
   ), account as (
@@ -2669,7 +2668,7 @@ begin
     select r.user_id, r.id, r.consumed_micro + r.late_micro as charged, case r.state when 'active' then r.held_micro else 0 end as held,
            coalesce(sum(t.hold_micro), 0) as hold, coalesce(-sum(t.amount_micro) filter (where t.kind = 'consume'), 0) as used
     from public.credit_reservations r
-    left join public.credit_transactions t on t.reservation_id = r.id and t.user_id = r.user_id and t.user_id = any (p_users)
+    left join public.credit_transactions t on t.reservation_id = r.id and t.user_id = any (p_users)
     where r.user_id = any (p_users) group by r.id
   )
   select a.user_id, w.name, w.wanted::numeric, w.had::numeric from account a, lateral (values
@@ -2680,8 +2679,9 @@ begin
     ('money is the sum of entries', a.amount, a.came - a.went - a.consuming),
     ('grants left less debt is money', a.remaining - a.debt, a.came - a.went),
     ('every change of the account has its entry', a.entries, a.seq),
-    ('the balance is not below its floor', -a.overdraft, least(-a.overdraft, a.came - a.went - a.reserved))) as w (name, wanted, had)
-  where a.is_there and w.wanted is distinct from w.had and (a.overdraft is not null or w.name <> 'the balance is not below its floor')
+    ('the balance is not below its floor', -a.overdraft,
+     case when a.overdraft is not null then least(-a.overdraft, a.came - a.went - a.reserved) end)) as w (name, wanted, had)
+  where a.is_there and w.wanted is distinct from w.had
   union all
   select a.user_id, w.name, w.wanted::numeric, w.had::numeric from account a, lateral (values
     ('usage of reservations is usage of entries', a.used, a.charged),

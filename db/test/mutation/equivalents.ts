@@ -1,6 +1,7 @@
 /** Defects of functions that change nothing that anybody could observe, by their names, and why. */
 export const equivalents: Readonly<Record<string, string>> = {
   ...because('nothing can be made to happen at the very instant that the clock of the database is read', [
+    "sb.wrong_totals, >= in the place of `>` in `and r.purpose = 'run' and r.expires_at > clock_timestamp()`",
     'check_credits, < in the place of `<=` in `select sb.available(v_balance) + coalesce(sum(r.held_micro - r.consumed_micro) …`',
     "check_credits, >= in the place of `>` in `count(*) filter (where r.expires_at > v_now and r.purpose = 'run') into v_avail…`",
     'grant_credits, < in the place of `<=` in `if p_expires_at <= clock_timestamp() then`',
@@ -34,6 +35,16 @@ export const equivalents: Readonly<Record<string, string>> = {
     ],
   ),
   ...because('it says again what follows from the rest, so that an index serves or less is read', [
+    'sb.wrong_totals, without `where user_id = any (p_users)` in `from public.credit_reservations where user_id = any (p_users) group by user_id`',
+    'sb.wrong_totals, without `where user_id = any (p_users)` in `from public.credit_transactions where user_id = any (p_users) group by user_id`',
+    'sb.wrong_totals, without `where user_id = any (p_users)` in `select user_id, sum(remaining_micro) as remaining from public.credit_grants whe…`',
+    "sb.wrong_totals, without `user_id = any (p_users) and` in `where user_id = any (p_users) and kind in ('release', 'expire_hold') group by u…`",
+    'sb.wrong_totals, without `and r.user_id = any (p_users)` in `join public.credit_reservations r on r.user_id = s.user_id and r.user_id = any …`',
+    "sb.wrong_totals, without `s.user_id = any (p_users) and` in `where s.user_id = any (p_users) and s.status <> 'ended'`",
+    'sb.wrong_totals, without `and b.user_id = any (p_users)` in `left join public.credit_balances b on b.user_id = a.user_id and b.user_id = any…`',
+    'sb.wrong_totals, without `user_id = any (p_users) and` in `from public.credit_grants where user_id = any (p_users) and remaining_micro not…`',
+    "sb.wrong_totals, without `kind <> 'consume' and` in `sum(amount_micro) filter (where kind <> 'consume' and amount_micro > 0) as cred…`",
+    "sb.wrong_totals, >= in the place of `>` in `sum(amount_micro) filter (where kind <> 'consume' and amount_micro > 0) as cred…`",
     'sb.wrong_entries, without `k.user_id = any (p_users) and` in `left join public.credit_idempotency k on k.user_id = any (p_users) and k.user_i…`',
     'sb.wrong_grants, without `and (t.amount_micro <> 0 or t.settled_micro <> 0)` in `where t.user_id = p_user and t.account_seq is not null and (t.amount_micro <> 0…`',
   ]),

@@ -340,3 +340,129 @@ describe('many accounts in one pass', () => {
     ).toContainEqual(expect.objectContaining({ invariant: keyIsThere, transaction_id: one.usage }));
   });
 });
+
+describe('an account that has seen much', () => {
+  /** Debt that a grant repaid, usage written off, a grant that expired in part, and debt that is still there. */
+  const open = async () => {
+    const owner = await ledger.account();
+    const { reservation_id } = await ledger.reserve(owner, { amount: credits(90) });
+    await ledger.consume(reservation_id, { quantity: 103 });
+    await ledger.release(reservation_id);
+    await ledger.grant(owner, credits(10), { source: 'promo', expires: '1 day' });
+    await client.query(
+      'UPDATE credit_grants SET expires_at = now() WHERE user_id = $1 AND remaining_micro > 0',
+      [owner],
+    );
+    await client.query('SELECT expire_grants_due(100)');
+    const second = await ledger.account();
+    const hold = await ledger.reserve(second, { amount: credits(100) });
+    await ledger.consume(hold.reservation_id, { quantity: 300 });
+    await ledger.release(hold.reservation_id);
+    return [owner, second];
+  };
+  let owners: string[];
+  beforeAll(async () => {
+    owners = [...(await open()), await ledger.account({ tier: 'enterprise' })];
+    const states = await client.query(
+      `SELECT debt_micro > 0 AS indebted, exists(SELECT FROM credit_transactions t WHERE t.user_id = b.user_id
+         AND kind = 'expire_grant') AS expired FROM credit_balances b WHERE user_id = ANY ($1) ORDER BY 1, 2`,
+      [owners],
+    );
+    expect(states.rows).toEqual([
+      { indebted: false, expired: false },
+      { indebted: false, expired: true },
+      { indebted: true, expired: false },
+    ]);
+  });
+  const verified = async (sql: string, params: readonly unknown[]) => {
+    await client.query('BEGIN');
+    try {
+      await client.query('SET LOCAL session_replication_role = replica');
+      for (const statement of sql.split(';'))
+        await client.query(statement, statement.includes('$1') ? [...params] : []);
+      const { rows } = await client.query('SELECT * FROM verify_accounts($1)', [owners]);
+      return rows as (Finding & { user_id: string })[];
+    } finally {
+      await client.query('ROLLBACK');
+    }
+  };
+
+  test('is told to be right', async () => expect(await verified('SELECT', [])).toEqual([]));
+
+  test('a grant that expired was there', async () => {
+    expect(
+      await verified(
+        `UPDATE credit_transactions SET grant_id = gen_random_uuid() WHERE user_id = $1 AND kind = 'expire_grant'`,
+        [owners[0]],
+      ),
+    ).toContainEqual(expect.objectContaining({ invariant: 'the grant of an entry is there' }));
+  });
+
+  test('an account is not below its floor, also where no constraint keeps it', async () => {
+    expect(
+      await verified(
+        `ALTER TABLE credit_balances DROP CONSTRAINT credit_balances_whole;
+         UPDATE credit_balances SET debited_micro = debited_micro + 1 WHERE user_id = $1`,
+        [owners[1]],
+      ),
+    ).toContainEqual(
+      expect.objectContaining({
+        ...{ invariant: 'the balance is not below its floor', expected: '-5000000', found: '-5000001' },
+      }),
+    );
+  });
+});
+
+describe('live runs are within the tier they were admitted under:', () => {
+  const claim = 'live runs are within the tier they were admitted under';
+  let owner: string;
+  let holds: string[];
+  beforeAll(async () => {
+    owner = await ledger.account({ tier: 'pro' });
+    const reserved = [];
+    for (let nth = 0; nth < 3; nth += 1) reserved.push(await ledger.reserve(owner));
+    holds = reserved.map(({ reservation_id }) => reservation_id);
+  });
+  /** What is found on Free, which has a place for one, since long ago or so. */
+  const onFree = async (since: string, change = 'SELECT $1::uuid[]') => {
+    await client.query('BEGIN');
+    try {
+      await client.query('SET LOCAL session_replication_role = replica');
+      await client.query(
+        `UPDATE user_subscriptions SET tier_code = 'free', tier_effective_from = ${since} WHERE user_id = $1`,
+        [owner],
+      );
+      await client.query(change, [holds.slice(1)]);
+      const { rows } = await client.query<Finding>('SELECT * FROM verify_credits($1)', [owner]);
+      return rows.find(({ invariant }) => invariant === claim) ?? null;
+    } finally {
+      await client.query('ROLLBACK');
+    }
+  };
+  const entries = `(SELECT created_at FROM credit_transactions WHERE kind = 'reserve' AND reservation_id = `;
+
+  test('three in the place of one', async () =>
+    expect(await onFree(`'2020-01-01Z'`)).toMatchObject({ expected: '1', found: '3' }));
+  test('two since the very moment that the first of them came', async () =>
+    expect(await onFree(`${entries}'${holds[1]}')`)).toMatchObject({ expected: '1', found: '2' }));
+
+  test.each([
+    ['that came before the tier', 'now()', undefined],
+    ['of a subscription that has ended', `'2020-01-01Z', status = 'ended', ended_at = now()`, undefined],
+    [
+      'that are over',
+      `'2020-01-01Z'`,
+      `UPDATE credit_reservations SET expires_at = now() - interval '1 hour' WHERE id = ANY ($1)`,
+    ],
+    [
+      'of research',
+      `'2020-01-01Z'`,
+      `UPDATE credit_reservations SET purpose = 'research' WHERE id = ANY ($1)`,
+    ],
+    [
+      'that have ended',
+      `'2020-01-01Z'`,
+      `UPDATE credit_reservations SET state = 'settled', closed_at = now(), released_micro = held_micro WHERE id = ANY ($1)`,
+    ],
+  ])('not those %s', async (_, since, change) => expect(await onFree(since, change)).toBeNull());
+});
