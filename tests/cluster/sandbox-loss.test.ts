@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { ExecutionResult, SandboxSession } from '@swissbrain/agent-runner/sandbox/driver';
 import { SandboxError } from '@swissbrain/agent-runner/sandbox/errors';
+import { waitFor } from '@swissbrain/testkit/wait';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { collect } from '../../services/agent-runner/test/sandbox-fixture.ts';
 import {
+  apply,
   type ClusterSandboxes,
   createClusterSandboxes,
   kubectl,
@@ -101,6 +103,29 @@ describe('a session that cannot start', () => {
     const opening = sandboxes.open({}, { image: 'docker.io/library/node:24-bookworm-slim' });
     await expect(opening).rejects.toMatchObject({ code: 'sandbox_refused' });
     await expect(opening).rejects.toThrow('only the images of sandboxes run here');
+  });
+
+  it('finds a cluster that does not know its rights out of reach, as one is that begins, and starts when it does', async () => {
+    const place = ['-n', sandboxNamespace, 'rolebinding', 'sandbox-driver'] as const;
+    const rights = JSON.parse(await kubectl('get', ...place, '-o', 'json'));
+    const { name, namespace, labels, annotations } = rights.metadata;
+    const [driver, request] = [sandboxes.driver(), sandboxes.request()];
+    await kubectl('delete', ...place);
+    try {
+      const refusal = await waitFor(
+        async () => {
+          const trial = await driver.openSession(sandboxes.request()).catch((error: unknown) => error);
+          if (trial instanceof Error) return trial;
+          await (trial as SandboxSession).close();
+        },
+        { describe: 'the rights to be gone' },
+      );
+      expect(refusal).toMatchObject({ fault: 'infrastructure', code: 'sandbox_cluster_unreachable' });
+    } finally {
+      await apply({ ...rights, metadata: { name, namespace, labels, annotations } });
+    }
+    const session = await waitFor(() => driver.openSession(request), { timeoutMs: 60_000 });
+    await session.close();
   });
 
   it('says that its RuntimeClass is missing, and runs in one that is there', async () => {

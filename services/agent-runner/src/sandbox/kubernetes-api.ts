@@ -150,8 +150,18 @@ function apiFailure(error: unknown): SandboxError {
       'all places for sandboxes are taken at the moment',
     );
   }
+  if (isPassing(error.code, reason)) {
+    const message = `the cluster that runs sandboxes does not serve them at the moment (${error.code}): ${reason}`;
+    return new SandboxError('infrastructure', 'sandbox_cluster_unreachable', message);
+  }
   const message = `the cluster refused the sandbox (${error.code}): ${reason}`;
   return new SandboxError('infrastructure', 'sandbox_refused', message);
+}
+
+/** An API server that has begun a moment ago knows neither us nor our rights, and takes nothing that it has to check. */
+function isPassing(code: number, reason: string): boolean {
+  if (code === 401 || code === 429 || code >= 500) return true;
+  return code === 403 && /cannot [a-z]+ resource|not yet ready to handle request/.test(reason);
 }
 
 function reasonOf(body: unknown): string {
