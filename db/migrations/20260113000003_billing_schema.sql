@@ -1865,8 +1865,7 @@ declare
   v_seen public.credit_idempotency;
 begin
   -- What else is no quantity cost_of refuses.
-  if p_quantity in ('NaN', 'Infinity') or p_quantity <= 0 or p_step is null
-     or p_key is null or length(p_key) not between 1 and 200 then
+  if p_quantity <= 0 or p_step is null or p_key is null or length(p_key) not between 1 and 200 then
     raise exception 'usage has a key, a step and a positive quantity' using errcode = '22023';
   end if;
   -- As priced_usage makes it.

@@ -42,11 +42,13 @@ export const equivalents: Readonly<Record<string, string>> = {
     'sb.wrong_totals, without `and r.user_id = any (p_users)` in `join public.credit_reservations r on r.user_id = s.user_id and r.user_id = any …`',
     "sb.wrong_totals, without `s.user_id = any (p_users) and` in `where s.user_id = any (p_users) and s.status <> 'ended'`",
     'sb.wrong_totals, without `and b.user_id = any (p_users)` in `left join public.credit_balances b on b.user_id = a.user_id and b.user_id = any…`',
-    'sb.wrong_totals, without `user_id = any (p_users) and` in `from public.credit_grants where user_id = any (p_users) and remaining_micro not…`',
     "sb.wrong_totals, without `kind <> 'consume' and` in `sum(amount_micro) filter (where kind <> 'consume' and amount_micro > 0) as cred…`",
     "sb.wrong_totals, >= in the place of `>` in `sum(amount_micro) filter (where kind <> 'consume' and amount_micro > 0) as cred…`",
     'sb.wrong_entries, without `k.user_id = any (p_users) and` in `left join public.credit_idempotency k on k.user_id = any (p_users) and k.user_i…`',
     'sb.wrong_grants, without `and (t.amount_micro <> 0 or t.settled_micro <> 0)` in `where t.user_id = p_user and t.account_seq is not null and (t.amount_micro <> 0…`',
+  ]),
+  ...because('sb.expire_overdue() takes those of the account alone', [
+    "reserve_credits, without `r.user_id = p_user and` in `where r.user_id = p_user and r.state = 'active' and r.expires_at <= clock_times…`",
   ]),
   ...because('sb.lock_reservation() refuses with the same code what is not there', [
     "record_closing, without `raise exception 'no reservation of run %', p_run using errcode = 'CR404'` in `raise exception 'no reservation of run %', p_run using errcode = 'CR404';`",

@@ -35,6 +35,39 @@ describe('admission', () => {
     await expectNoDrift(ledger, user);
   });
 
+  test('a research holds while all places of the tier are taken, and says until when and at which prices', async () => {
+    const user = await ledger.account();
+    expect((await ledger.reserve(user)).status).toBe('reserved');
+    const [reply] = await ledger.clone.query(
+      `SELECT status, held, expires_at, price_as_of
+       FROM reserve_credits($1, $2, 5000000, 'research', '1 hour', p_purpose => 'research')`,
+      [user, randomUUID()],
+    );
+    const [row] = await ledger.clone.query(
+      `SELECT 'reserved' AS status, held_micro AS held, expires_at, price_as_of FROM credit_reservations
+       WHERE user_id = $1 AND purpose = 'research' AND state = 'active'`,
+      [user],
+    );
+    expect(reply).toEqual(row);
+    expect((await ledger.reserve(user)).status).toBe('concurrency_limit');
+    await expectNoDrift(ledger, user);
+  });
+
+  test('a reservation ends what is overdue, and not again what had ended before', async () => {
+    const user = await ledger.account({ tier: 'pro' });
+    const [ended, overdue] = [await ledger.reserve(user), await ledger.reserve(user)];
+    await ledger.release(ended.reservation_id);
+    await ledger.lapse(ended.reservation_id);
+    await ledger.lapse(overdue.reservation_id);
+    expect((await ledger.reserve(user)).status).toBe('reserved');
+    expect((await ledger.reservations(user)).map(({ state }) => state)).toEqual([
+      'settled',
+      'expired',
+      'active',
+    ]);
+    await expectNoDrift(ledger, user);
+  });
+
   test('the same request twenty times at once holds once', async () => {
     const user = await ledger.account();
     const run = randomUUID();

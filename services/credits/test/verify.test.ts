@@ -398,6 +398,15 @@ describe('an account that has seen much', () => {
     ).toContainEqual(expect.objectContaining({ invariant: 'the grant of an entry is there' }));
   });
 
+  test('a grant of these accounts has not more left than was granted, also where no constraint keeps it', async () => {
+    const raise = `ALTER TABLE credit_grants DROP CONSTRAINT credit_grants_remaining_within;
+      UPDATE credit_grants SET remaining_micro = amount_micro + 1 WHERE user_id = $1`;
+    expect(await verified(raise, [owners[0]])).toContainEqual(
+      expect.objectContaining({ invariant: expect.stringMatching(/^grant .* is within its amount$/) }),
+    );
+    expect(await verified(raise, [user])).toEqual([]);
+  });
+
   test('an account is not below its floor, also where no constraint keeps it', async () => {
     expect(
       await verified(
