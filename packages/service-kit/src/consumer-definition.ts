@@ -1,6 +1,7 @@
 import type { JsMsg } from '@nats-io/jetstream';
 import type { EventDefinition, ReceivedEvent } from '@swissbrain/shared-schema/events/envelope';
 import type { Tx } from './database.ts';
+import type { Gather } from './gather.ts';
 
 /** An earlier version of an event, and how its data becomes that of the version which the handler knows. */
 export interface TakenVersion {
@@ -19,11 +20,8 @@ export interface ConsumerDefinition<Data = unknown> {
   readonly concurrency: number;
   /** At most so many events share a transaction; it takes what is there and does not wait for more. */
   readonly batch: number;
-  /**
-   * Rest between two batches that are not full, for effects that nobody waits for: events that come one by one share
-   * transactions then. Without it there is a rest under load alone.
-   */
-  readonly gatherMs?: number;
+  /** For effects that nobody waits for, or seldom. Without it there is a rest between batches under load alone. */
+  readonly gather?: Gather;
   /** Without an answer for so long the server delivers again, here or to another replica. */
   readonly ackWaitMs: number;
   /** Waits before the next tries of an event that failed; the last one repeats. */

@@ -3,9 +3,9 @@ import type { Consumer, ConsumerMessages, JsMsg } from '@nats-io/jetstream';
 import type { Subscription } from '@nats-io/transport-node';
 import type { Clock } from './clock.ts';
 import type { BatchProcessor, ConsumerDefinition } from './consumer-definition.ts';
+import { createRest } from './consumer-rest.ts';
 import { ConsumerDrift, ensureConsumer } from './consumer-settings.ts';
 import { describeError } from './errors.ts';
-import { createLoadMeter } from './load-meter.ts';
 import type { Platform } from './platform.ts';
 
 const pullExpiresMs = 30_000;
@@ -107,20 +107,17 @@ async function endPull(pulling: ConsumerMessages & { readonly sub?: Subscription
   pulling.stop();
 }
 
-/** The longest rest between two batches that are not full, under load. */
-const mostRestMs = 50;
-
 /**
- * Collects what arrives and keeps at most the allowed number of batches going. The next batch rests for as long as its
- * definition says, or under load for as long as the last one took, unless it is full: events that come one by one at
- * speed share transactions. Else an event is taken as it comes.
+ * Collects what arrives and keeps at most the allowed number of batches going. Between two of them is a rest, unless the
+ * next one is full: events that come one by one at speed share transactions. Else an event is taken as it comes.
  */
 function createBatchBuffer(
-  { batch, concurrency, ackWaitMs, gatherMs }: ConsumerDefinition,
+  definition: ConsumerDefinition,
   clock: Clock,
   process: BatchProcessor,
   isClosed: () => boolean,
 ) {
+  const { batch, concurrency, ackWaitMs } = definition;
   const parallel = Math.max(1, Math.floor(concurrency / batch));
   // One batch more than runs, so that the next is there when one ends.
   const capacity = (parallel + 1) * batch;
@@ -133,39 +130,34 @@ function createBatchBuffer(
     if (isClosed()) return;
     for (const message of held) message.working();
   }, ackWaitMs / 2);
-  const load = createLoadMeter(clock);
   let scheduled = false;
   let stopped = false;
-  let restUntil = 0;
   let freed = Promise.withResolvers<void>();
 
   const start = (): void => {
     scheduled = false;
     while (!stopped && running.size < parallel && waiting.length > 0) {
-      const rest = restUntil - clock.monotonicMs();
-      if (rest > 0 && waiting.length < batch) {
-        schedule(rest);
+      if (waiting.length < batch && rest.left() > 0) {
+        rest.wait();
         return;
       }
       const messages = waiting.splice(0, batch);
-      const began = clock.monotonicMs();
+      const batchEnds = rest.batchBegins();
       const work: Promise<void> = process(messages).finally(() => {
         running.delete(work);
-        const ended = clock.monotonicMs();
-        const underLoad = load.isBusy() ? Math.min(ended - began, mostRestMs) : 0;
-        restUntil = batch > 1 ? ended + (gatherMs ?? underLoad) : 0;
+        batchEnds();
         settle(messages);
         start();
       });
       running.add(work);
     }
   };
-  /** Without a rest it starts after the messages that came in the same read of the socket. */
-  const schedule = (rest = 0): void => {
+  const rest = createRest(definition, clock, start);
+  /** After the messages that came in the same read of the socket. */
+  const schedule = (): void => {
     if (scheduled) return;
     scheduled = true;
-    if (rest > 0) setTimeout(start, rest);
-    else setImmediate(start);
+    setImmediate(start);
   };
   const settle = (messages: readonly JsMsg[]): void => {
     for (const message of messages) held.delete(message);
@@ -175,7 +167,7 @@ function createBatchBuffer(
   return {
     push(message: JsMsg): void {
       waiting.push(message);
-      load.note(1);
+      rest.note();
       held.add(message);
       schedule();
     },
@@ -197,6 +189,9 @@ function createBatchBuffer(
     async idle(): Promise<void> {
       while (running.size > 0) await Promise.all(running);
     },
-    close: () => clearInterval(keepAlive),
+    close(): void {
+      clearInterval(keepAlive);
+      rest.close();
+    },
   };
 }

@@ -2,6 +2,7 @@ import { AckPolicy, DeliverPolicy, jetstream } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
 import { startConsumers } from '@swissbrain/service-kit/consumer';
 import { AppError } from '@swissbrain/service-kit/errors';
+import { createGather } from '@swissbrain/service-kit/gather';
 import { waitFor } from '@swissbrain/testkit/wait';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -206,6 +207,47 @@ describe('a batch', () => {
     await startConsumers(platform, [picky]);
     const effects = () => backbone.stack.database.query('SELECT FROM kit_effects');
     await waitFor(async () => (await effects()).length === 19, { describe: 'the other events' });
+  });
+});
+
+describe('a consumer that gathers', () => {
+  it('takes what is there when the rest is ended, also from within a batch', async () => {
+    const platform = await backbone.open();
+    // Longer than this test: only its end makes the rest over.
+    const gather = createGather(600_000);
+    const batches: number[][] = [];
+    const gathering = recorder('gathering', {
+      gather,
+      async handle(tx, events) {
+        const numbers = events.map(({ data }) => data.number);
+        batches.push(numbers);
+        if (numbers.includes(4)) gather.end();
+        await takeEffect(tx, 'gathering', events);
+      },
+    });
+    await startConsumers(platform, [gathering]);
+    const { consumers } = await managerOf(platform);
+    const delivered = (count: number) =>
+      waitFor(
+        async () => (await consumers.info('EVENTS', 'credits_gathering')).delivered.consumer_seq === count,
+      );
+    const [aggregate = ''] = newAggregates(1);
+    await append(platform, [aggregate], 1, 1);
+    await waitFor(() => batches.length === 1);
+    await append(platform, [aggregate], 2, 1);
+    await append(platform, [aggregate], 3, 1);
+    await delivered(3);
+    expect(batches).toEqual([[1]]);
+    gather.end();
+    await waitFor(() => batches.length === 2);
+    await append(platform, [aggregate], 4, 1);
+    await delivered(4);
+    gather.end();
+    await waitFor(() => batches.length === 3);
+    await append(platform, [aggregate], 5, 1);
+    await waitFor(() => batches.length === 4);
+    expect(batches).toEqual([[1], [2, 3], [4], [5]]);
+    await backbone.everyEventTookEffectOnce('gathering');
   });
 });
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { parseConfig } from '@swissbrain/service-kit/config';
+import type { ConsumerDefinition } from '@swissbrain/service-kit/consumer';
 import { AppError } from '@swissbrain/service-kit/errors';
 import {
   runCompleted,
@@ -72,12 +73,20 @@ function story(): { user: string; run: string; events: Occurrence[] } {
   };
 }
 
-/** Delivers in this order without an inbox; what asks to be tried later comes again behind all others. */
-async function deliver(user: string, run: string, events: readonly Occurrence[]): Promise<void> {
+function allConsumers(): ConsumerDefinition[] {
   const environment = serviceEnvironment('credits', {
     ...{ database: ledger.clone, nats: { url: 'nats://127.0.0.1:9' }, redis: { url: 'redis://127.0.0.1:9' } },
   });
-  const definitions = consumers(parseConfig(configSchema, environment));
+  return consumers(parseConfig(configSchema, environment));
+}
+
+/** Delivers in this order without an inbox; what asks to be tried later comes again behind all others. */
+async function deliver(
+  user: string,
+  run: string,
+  events: readonly Occurrence[],
+  definitions = allConsumers(),
+): Promise<void> {
   const queue = [...events];
   // It grows while it is read.
   for (const { definition, data } of queue) {
@@ -124,4 +133,24 @@ test('in whatever order and however often events are delivered, the account ends
     }),
     { numRuns: 25 },
   );
+});
+
+test('a run that waits for its last charges does not wait until they are gathered', async () => {
+  const definitions = allConsumers();
+  let ends = 0;
+  for (const event of [stepCompleted, stepFailed])
+    definitions
+      .find((one) => one.event.type === event.type)
+      ?.gather?.onEnd(() => {
+        ends += 1;
+      });
+  const { user, run, events } = story();
+  // All but the third step, the closing event, then the third step.
+  await deliver(user, run, events.slice(0, 4), definitions);
+  expect(ends).toBe(0);
+  await deliver(user, run, events.slice(5), definitions);
+  expect(ends).toBe(2);
+  await deliver(user, run, events.slice(4), definitions);
+  expect(ends).toBe(2);
+  expect(await ledger.reservations(user)).toMatchObject([{ state: 'settled', consumed: credits(6) }]);
 });

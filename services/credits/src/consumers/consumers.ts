@@ -1,4 +1,5 @@
 import type { ConsumerDefinition } from '@swissbrain/service-kit/consumer';
+import { createGather } from '@swissbrain/service-kit/gather';
 import {
   runCancelled,
   runCompleted,
@@ -17,8 +18,12 @@ import { closesAccount, opensAccount } from './accounts.ts';
 import { closesResearch, holdsForResearch, recordsItems } from './research.ts';
 import { closesRun, recordsSteps, reservesRun } from './runs.ts';
 
+/** Charges of so long share a transaction. */
+const gatherMs = 50;
+
 /** Everything credits listens to, one durable per kind of event. */
 export function consumers(config: Config): ConsumerDefinition[] {
+  const charges = createGather(gatherMs);
   return [
     opensAccount,
     closesAccount,
@@ -26,12 +31,12 @@ export function consumers(config: Config): ConsumerDefinition[] {
       minimum: config.RESERVATION_MINIMUM_CREDITS,
       ttlSeconds: config.RESERVATION_TTL_SECONDS,
     }),
-    recordsSteps('step-completed', stepCompleted),
-    recordsSteps('step-failed', stepFailed),
-    closesRun('run-completed', runCompleted),
-    closesRun('run-failed', runFailed),
-    closesRun('run-cancelled', runCancelled),
-    closesRun('run-timed-out', runTimedOut),
+    recordsSteps('step-completed', stepCompleted, charges),
+    recordsSteps('step-failed', stepFailed, charges),
+    closesRun('run-completed', runCompleted, charges),
+    closesRun('run-failed', runFailed, charges),
+    closesRun('run-cancelled', runCancelled, charges),
+    closesRun('run-timed-out', runTimedOut, charges),
     holdsForResearch({
       minimum: config.RESERVATION_MINIMUM_CREDITS,
       ttlSeconds: config.RESEARCH_TTL_SECONDS,

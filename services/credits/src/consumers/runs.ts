@@ -1,4 +1,5 @@
 import type { ConsumerDefinition } from '@swissbrain/service-kit/consumer';
+import type { Gather } from '@swissbrain/service-kit/gather';
 import {
   type runCompleted,
   runRequested,
@@ -34,6 +35,7 @@ export function reservesRun(policy: HoldPolicy): ConsumerDefinition<EventData<ty
 export function recordsSteps(
   durable: string,
   event: EventDefinition,
+  gather: Gather,
 ): ConsumerDefinition<Pick<EventData<typeof stepCompleted>, 'run_id' | 'root_run_id' | 'step_id' | 'usage'>> {
   return {
     ...delivery,
@@ -42,8 +44,8 @@ export function recordsSteps(
     // One transaction after the other: two would wait for each other at the hold of the same run.
     concurrency: 100,
     batch: 100,
-    // Nobody waits for a charge, and each commit takes the disk from the steps themselves.
-    gatherMs: 50,
+    // Each commit takes the disk from the steps themselves, and nobody waits for a charge before the end of the run.
+    gather,
     async handle(tx, events) {
       await recordUsage(
         tx,
@@ -59,10 +61,11 @@ export function recordsSteps(
   };
 }
 
-/** The four ends of a run: a root run's hold is settled when its steps are recorded. */
+/** The four ends of a run: a root run's hold is settled when its steps are recorded, which those gathered then are. */
 export function closesRun(
   durable: string,
   event: EventDefinition,
+  gathered: Gather,
 ): ConsumerDefinition<EventData<typeof runCompleted>> {
   return {
     ...delivery,
@@ -73,12 +76,13 @@ export function closesRun(
     async handle(tx, events) {
       for (const { data } of events) {
         if (data.run_id !== data.root_run_id) continue;
-        await closeRun(tx, {
+        const status = await closeRun(tx, {
           runId: data.run_id,
           event: event.type,
           billableSteps: data.billable_steps,
           stepIds: data.billable_step_ids,
         });
+        if (status === 'incomplete') gathered.end();
       }
     },
   };
