@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { prepareCluster } from '../../scripts/cluster.ts';
 import type { Benchmark } from '../benchmark.ts';
 import { startLineProgram } from '../line-program.ts';
-import { alone, compare, type Figure, type Measurement, measurePairs, median } from '../measure.ts';
+import { alone, compare, type Figure, type Measurement, measurePairs, median, table } from '../measure.ts';
 import { type Answer, answer, type Request } from './request.ts';
 
 const pairsArgument = z.coerce.number().int().min(1).max(200).default(10);
@@ -58,7 +58,10 @@ export const run: Benchmark = async ({ root, dataDir, args, log }) => {
       if (phases !== '') log(`${measurement.name}, ${side}, ms from the request: ${phases}`);
     }
     const ms = measured.map((pair) => ({ ours: pair.ours.ms, baseline: pair.baseline.ms }));
-    return compare({ ...measurement, unit: 'ms', better: 'lower' }, ms);
+    const figure = compare({ ...measurement, unit: 'ms', better: 'lower' }, ms);
+    // It takes minutes, and whoever shares the cluster may take it down.
+    log(table([figure]));
+    return figure;
   };
 
   log('warming up');
