@@ -1,6 +1,7 @@
 /** Defects of functions that change nothing that anybody could observe, by their names, and why. */
 export const equivalents: Readonly<Record<string, string>> = {
   ...because('nothing can be made to happen at the very instant that the clock of the database is read', [
+    "extend_reservation, < in the place of `<=` in `when v_row.state <> 'active' or v_row.expires_at <= clock_timestamp() then 'clo…`",
     "sb.wrong_totals, >= in the place of `>` in `and r.purpose = 'run' and r.expires_at > clock_timestamp()`",
     'check_credits, < in the place of `<=` in `select sb.available(v_balance) + coalesce(sum(r.held_micro - r.consumed_micro) …`',
     "check_credits, >= in the place of `>` in `count(*) filter (where r.expires_at > v_now and r.purpose = 'run') into v_avail…`",

@@ -235,6 +235,21 @@ describe('extend_reservation', () => {
     await expectNoDrift(ledger, user);
   });
 
+  test('has what a new period brings, also before the job that opens periods has come by', async () => {
+    const user = await ledger.account();
+    const { reservation_id } = await ledger.reserve(user, { amount: credits(100) });
+    await ledger.clone.query(
+      `UPDATE user_subscriptions SET anchor_at = anchor_at - interval '40 days',
+         current_period_start = current_period_start - interval '40 days',
+         current_period_end = current_period_end - interval '40 days' WHERE user_id = $1`,
+      [user],
+    );
+    expect(await ledger.extend(reservation_id, credits(100))).toMatchObject({
+      ...{ status: 'extended', held: credits(200), available: 0n },
+    });
+    await expectNoDrift(ledger, user);
+  });
+
   test('a refusal is recorded and does not take the key: after a top-up the same question is answered anew', async () => {
     const user = await ledger.account();
     const { reservation_id } = await ledger.reserve(user, { amount: credits(60) });
