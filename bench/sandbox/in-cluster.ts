@@ -2,6 +2,7 @@
  * Measures both sides where pods can be reached. Run as its own process; talks over stdin/stdout, one JSON line each way.
  */
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createLogger } from '@swissbrain/service-kit/logger';
 import { imageOf, kubectl } from '../../tests/cluster/cluster.ts';
 import { median } from '../measure.ts';
@@ -63,6 +64,9 @@ process.stdout.write('{"ready":true}\n');
 for await (const line of createInterface({ input: process.stdin })) {
   const answered = await measure(request.parse(JSON.parse(line)));
   await ours.settled();
+  // What is gone is seen to be gone when the kubelet looks, which it does once a second: who began then would always have
+  // the whole second before it looks again.
+  await delay(1_000 * Math.random());
   process.stdout.write(`${JSON.stringify(answered)}\n`);
 }
 await plain.stop();

@@ -29,7 +29,11 @@ export async function createPlainPod(
   program: string,
   limits: { readonly cpuMillis: number; readonly memoryMb: number },
 ): Promise<PlainPod> {
-  const resources = { limits: { cpu: `${limits.cpuMillis}m`, memory: `${limits.memoryMb}Mi` } };
+  const resources = {
+    limits: { cpu: `${limits.cpuMillis}m`, memory: `${limits.memoryMb}Mi` },
+    // Without a word the limit would be set aside for it, and lack where many sessions want a place.
+    requests: { cpu: '10m', memory: '64Mi' },
+  };
   const command = ['node', '-e', 'setInterval(() => undefined, 1e6)'];
   const spec = {
     terminationGracePeriodSeconds: 0,
