@@ -34,7 +34,8 @@ export function runConsumerLoop(
   // does so only when the whole time of a pull is over.
   const ignoreReconnects = platform.onNatsReconnect(() => {
     consumer = undefined;
-    pulling?.stop();
+    // What the server may have sent for it meanwhile is worked on: dropped, it would come again after the ack wait only.
+    if (pulling) void endPull(pulling);
     lost.abort();
     lost = new AbortController();
   });
@@ -45,8 +46,7 @@ export function runConsumerLoop(
       expires: pullExpiresMs,
       idle_heartbeat: heartbeatMs,
     });
-    if (connection.aborted) pulling.stop();
-    else if (stopping.signal.aborted) void endPull(pulling);
+    if (connection.aborted || stopping.signal.aborted) void endPull(pulling);
     for await (const message of pulling) buffer.push(message);
   };
   const loop = async (): Promise<void> => {
