@@ -3729,6 +3729,7 @@ CREATE OR REPLACE FUNCTION public.verify_accounts(p_users uuid[])
  LANGUAGE sql
  SECURITY DEFINER
  SET search_path TO ''
+ SET jit TO 'off'
 AS $function$
   select w.user_id, w.invariant, w.expected, w.found, w.transaction_id from (
     select 1 as part, e.* from sb.wrong_entries(p_users) e

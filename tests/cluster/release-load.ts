@@ -5,7 +5,7 @@ import { backoffMs, isTransient, pause, type RetryPolicy } from '@swissbrain/cli
 import type { CreateRunBody, RunEvent } from '@swissbrain/client/types';
 import { waitFor } from '@swissbrain/testkit/wait';
 import { expect } from 'vitest';
-import { auditRun, waitUntilSettled } from '../e2e/run-audit.ts';
+import { auditRuns, waitUntilSettled } from '../e2e/run-audit.ts';
 import type { Release } from './release.ts';
 
 /** Users who start one run after the other and follow each to its end. */
@@ -89,10 +89,8 @@ export function startLoad(release: Release, users = 3): Load {
     stop: async () => {
       stopped = true;
       await Promise.all(working);
-      for (const runId of runIds) {
-        await waitUntilSettled(release, runId);
-        await auditRun(release, runId);
-      }
+      for (const runId of runIds) await waitUntilSettled(release, runId);
+      await auditRuns(release, runIds);
       return { runs: runIds.length, retried };
     },
   };

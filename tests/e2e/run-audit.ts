@@ -31,10 +31,28 @@ export async function waitUntilSettled(
 }
 
 /**
- * Holds a run that has settled against what must be true of every run, whatever was killed: one end, every fact
+ * Holds runs that have settled against what must be true of every run, whatever was killed: one end, every fact
  * published once and in order, every step charged once and at its price, a ledger that adds up.
  */
-export async function auditRun(stack: Pick<WholeStack, 'query'>, runId: string): Promise<void> {
+export async function auditRuns(stack: Pick<WholeStack, 'query'>, runIds: readonly string[]): Promise<void> {
+  const users = new Set<string>();
+  for (const runId of runIds) {
+    await auditStory(stack, runId);
+    users.add(await auditMoney(stack, runId));
+  }
+  // Once for each, since it recomputes all that a user ever did.
+  for (const user of users) {
+    const violations = await stack.query('select * from public.verify_credits($1)', [user]);
+    expect(violations, 'a ledger without drift').toEqual([]);
+  }
+}
+
+/** Does so with one run. */
+export function auditRun(stack: Pick<WholeStack, 'query'>, runId: string): Promise<void> {
+  return auditRuns(stack, [runId]);
+}
+
+async function auditStory(stack: Pick<WholeStack, 'query'>, runId: string): Promise<void> {
   await waitFor(
     async () => {
       const [row] = await stack.query<{ open: string }>(
@@ -52,10 +70,10 @@ export async function auditRun(stack: Pick<WholeStack, 'query'>, runId: string):
   expect(ends, 'one closing event').toHaveLength(1);
   expect(events.at(-1), 'and nothing after it').toEqual(ends[0]);
   expect(events.map(({ run_seq }) => Number(run_seq))).toEqual(events.map((_, index) => index + 1));
-  await auditMoney(stack, runId);
 }
 
-async function auditMoney(stack: Pick<WholeStack, 'query'>, runId: string): Promise<void> {
+/** Resolves to the user who paid. */
+async function auditMoney(stack: Pick<WholeStack, 'query'>, runId: string): Promise<string> {
   const used = await stack.query<{ step_id: string; operation: string; quantity: string }>(
     `select s.id as step_id, line ->> 'operation' as operation, line ->> 'quantity' as quantity
      from public.agent_steps s, jsonb_array_elements(s.usage) line where s.run_id = $1 order by 1, 2`,
@@ -84,6 +102,5 @@ async function auditMoney(stack: Pick<WholeStack, 'query'>, runId: string): Prom
   const cost = charged.reduce((sum, line) => sum + BigInt(line.cost_micro), 0n);
   expect(BigInt(hold.consumed_micro)).toBe(cost);
   expect(BigInt(hold.held_micro)).toBe(cost + BigInt(hold.released_micro));
-  const violations = await stack.query('select * from public.verify_credits($1)', [hold.user_id]);
-  expect(violations, 'a ledger without drift').toEqual([]);
+  return hold.user_id;
 }

@@ -475,3 +475,10 @@ describe('live runs are within the tier they were admitted under:', () => {
     ],
   ])('not those %s', async (_, since, change) => expect(await onFree(since, change)).toBeNull());
 });
+
+test('it is not compiled, which takes a server that can do so over a second for each account', async () => {
+  const [verify] = await ledger.clone.query<{ settings: string[] }>(
+    `SELECT proconfig AS settings FROM pg_proc WHERE oid = 'public.verify_accounts(uuid[])'::regprocedure`,
+  );
+  expect(verify?.settings).toContain('jit=off');
+});
