@@ -27,39 +27,37 @@ export function runConsumerLoop(
   const { log } = platform;
   const buffer = createBatchBuffer(definition, platform.clock, process, () => platform.nats.isClosed());
   let pulling: ConsumerMessages | undefined;
-  let consumer: Consumer | undefined;
-  let lost = new AbortController();
+  let connection = new AbortController();
 
   // A pull dies with its connection. The client would ask again by itself, but where the server cannot answer yet it
   // does so only when the whole time of a pull is over.
   const ignoreReconnects = platform.onNatsReconnect(() => {
-    consumer = undefined;
     // What the server may have sent for it meanwhile is worked on: dropped, it would come again after the ack wait only.
     if (pulling) void endPull(pulling);
-    lost.abort();
-    lost = new AbortController();
+    connection.abort();
+    connection = new AbortController();
   });
-  const pull = async (from: Consumer, wanted: number): Promise<void> => {
-    const connection = lost.signal;
-    pulling = await from.fetch({
+  const pull = async (consumer: Consumer, wanted: number, lost: AbortSignal): Promise<void> => {
+    pulling = await consumer.fetch({
       max_messages: wanted,
       expires: pullExpiresMs,
       idle_heartbeat: heartbeatMs,
     });
-    if (connection.aborted || stopping.signal.aborted) void endPull(pulling);
+    if (lost.aborted || stopping.signal.aborted) void endPull(pulling);
     for await (const message of pulling) buffer.push(message);
   };
   const loop = async (): Promise<void> => {
     let retry = retryMs.first;
+    let consumer: Consumer | undefined;
     while (!stopping.signal.aborted) {
-      const restEnds = AbortSignal.any([stopping.signal, lost.signal]);
+      const lost = connection.signal;
       try {
         consumer ??= await ensureConsumer(platform, definition, name);
-        const current = consumer;
         await buffer.hasRoom();
         if (stopping.signal.aborted) break;
-        if (current !== consumer) continue;
-        await pull(current, buffer.room());
+        if (!lost.aborted) await pull(consumer, buffer.room(), lost);
+        // The server that is back may know nothing of it.
+        if (lost.aborted) consumer = undefined;
         retry = retryMs.first;
       } catch (thrown) {
         if (stopping.signal.aborted) break;
@@ -68,6 +66,7 @@ export function runConsumerLoop(
           log.error({ consumer: name, err: thrown }, 'consumer cannot be used');
         else
           log.warn({ consumer: name, reason: describeError(thrown) }, 'consumer interrupted, set up again');
+        const restEnds = AbortSignal.any([stopping.signal, lost]);
         await delay(retry, undefined, { signal: restEnds }).catch(() => {});
         retry = Math.min(retry * 2, retryMs.most);
       }
