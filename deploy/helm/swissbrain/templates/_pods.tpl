@@ -16,6 +16,16 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
+{{/* What images are pulled with; nothing where none is needed. */}}
+{{- define "swissbrain.pullSecrets" -}}
+{{- with .Values.image.pullSecrets -}}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end -}}
+{{- end -}}
+
 {{/* An environment variable from the Secret. Takes (dict "root" $ "variable" V "key" K "optional" bool). */}}
 {{- define "swissbrain.secretVariable" -}}
 - name: {{ .variable }}
